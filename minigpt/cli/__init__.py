@@ -1,0 +1,74 @@
+"""The command `minigpt`.
+
+Each subcommand is a module with `add_parser(subparsers)`, which sets the default `run`: a function that takes the
+parsed arguments and returns the exit status. These modules import what they work with only when they run, so that
+`minigpt --help` answers at once.
+
+Exit status: 0 done, 2 wrong use or bad input (one line on standard error says what and what to do), 130 interrupted,
+141 if whoever reads the output has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from minigpt import __version__
+from minigpt.cli import tokenizer, village
+
+USAGE_ERROR = 2
+INTERRUPTED = 128 + 2
+BROKEN_PIPE = 128 + 13
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command line with all its subcommands."""
+    parser = argparse.ArgumentParser(
+        prog="minigpt",
+        description="The parts of a large language model, built from scratch: the command line of the MiniGPT course.",
+    )
+    parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
+    parser.add_argument("--traceback", action="store_true", help="where an error comes up, show the path to it in full")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    tokenizer.add_parser(subparsers)
+    village.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments behind `minigpt`; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        args = build_parser().parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE_ERROR
+    try:
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whatever is still in the buffer would fail again when Python closes standard output.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        print("minigpt: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except (ValueError, OSError, ImportError) as error:
+        if args.traceback:
+            raise
+        print(f"minigpt: error: {_one_line(error)}", file=sys.stderr)
+        return USAGE_ERROR
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fspath(error.filename)!r}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

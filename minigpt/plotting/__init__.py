@@ -1,0 +1,6 @@
+"""The look of the course's figures, and figures that a reader can move."""
+
+from minigpt.plotting.movable import movable
+from minigpt.plotting.style import COLORS, use_style
+
+__all__ = ["COLORS", "movable", "use_style"]

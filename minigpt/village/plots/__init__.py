@@ -1,0 +1,1 @@
+"""The plots of the village, one module a theme or size."""

@@ -1,0 +1,5 @@
+"""Shapes in the signatures of these packages are checked whenever a test calls them."""
+
+from jaxtyping import install_import_hook
+
+install_import_hook(["minigpt.nn"], "beartype.beartype")
