@@ -7,6 +7,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 
@@ -95,13 +96,16 @@ class _RMSNorm(torch.autograd.Function):
         return (wide * scale).mul_(weight).to(x.dtype)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, weight, scale = ctx.saved_tensors
+        # `scale` has the digits to calculate with, so what it is multiplied by gets them too.
+        grad = grad.to(scale.dtype)
         unit = x * scale
         grad_unit = grad * weight
         shared = torch.linalg.vecdot(grad_unit, unit).unsqueeze(-1).div_(-x.shape[-1])
         grad_x = torch.addcmul(grad_unit, unit, shared).mul_(scale)
-        grad_weight = unit.mul_(grad).flatten(0, -2).sum(0)
+        grad_weight = unit.mul_(grad).reshape(-1, x.shape[-1]).sum(0)
         return grad_x.to(x.dtype), grad_weight.to(weight.dtype), None
 
 
