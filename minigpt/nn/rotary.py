@@ -117,10 +117,13 @@ class Rotary(nn.Module):
         turns = frequencies(d_head, base)
         if scaling is not None:
             turns = scaling(turns)
-        angles = torch.outer(torch.arange(n_positions, dtype=torch.float64, device="cpu"), turns)
         # `empty` follows the default device and dtype, as a parameter would.
-        for name, table in (("cosine", angles.cos()), ("sine", angles.sin())):
-            self.register_buffer(name, torch.empty(angles.shape).copy_(table), persistent=False)
+        for name in ("cosine", "sine"):
+            self.register_buffer(name, torch.empty(n_positions, len(turns)), persistent=False)
+        if not self.cosine.is_meta:
+            angles = torch.outer(torch.arange(n_positions, dtype=torch.float64, device="cpu"), turns)
+            self.cosine.copy_(angles.cos())
+            self.sine.copy_(angles.sin())
 
     def forward(
         self,
