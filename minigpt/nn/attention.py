@@ -19,7 +19,7 @@ def attention_reference(
     q: Float[Tensor, "batch heads queries d_k"],
     k: Float[Tensor, "batch kv_heads keys d_k"],
     v: Float[Tensor, "batch kv_heads keys d_v"],
-    mask: Bool[Tensor, "#batch #heads queries keys"] | None = None,
+    mask: Bool[Tensor, "#batch #heads #queries keys"] | None = None,
 ) -> tuple[Float[Tensor, "batch heads queries d_v"], Float[Tensor, "batch heads queries keys"]]:
     """`softmax(Q K^T / sqrt(d_k)) V` (Vaswani et al., 2017, equation 1), written to be read.
 
