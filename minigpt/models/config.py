@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
@@ -129,8 +130,12 @@ class TransformerConfig:
             raise ValueError(f"d_model={self.d_model} is odd; sinusoidal positions are pairs of sine and cosine")
         if self.rope_scaling is not None and self.positions != "rotary":
             raise ValueError(f"rope_scaling needs positions='rotary', not {self.positions!r}")
-        if not self.norm_eps > 0:
-            raise ValueError(f"norm_eps={self.norm_eps} must be positive")
+        if not 1 < self.rope_base < math.inf:
+            raise ValueError(f"rope_base={self.rope_base} must be larger than 1, or no pair turns slower than another")
+        if not 0 < self.norm_eps < math.inf:
+            raise ValueError(f"norm_eps={self.norm_eps} must be positive, or a vector of zeros divides by zero")
+        if not 0 <= self.std < math.inf:
+            raise ValueError(f"std={self.std} is no standard deviation; it must be a finite number that is at least 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is a share; it must be from 0 to below 1")
 
@@ -149,7 +154,7 @@ class TransformerConfig:
         return replace(self, **{name: None for name, follows in followed.items() if follows} | changes)
 
     def changed(self) -> dict[str, Any]:
-        """The values that differ from the defaults, as `repr` needs them."""
+        """The values that differ from the defaults: what tells this configuration from GPT-2's."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
