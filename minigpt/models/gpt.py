@@ -50,7 +50,7 @@ class GPT(nn.Module):
             cache: made by `new_cache`; it remembers what was read, so that the next call goes on from there.
 
         Raises:
-            ValueError: if there are more tokens than `config.context`.
+            ValueError: if there are more tokens than `config.context`; without positions (`"none"`) there is no limit.
         """
         return self.head(self.hidden(ids, is_token=is_token, positions=positions, cache=cache))
 
