@@ -51,7 +51,8 @@ class BERT(nn.Module):
             segments: the segment that each token belongs to; by default all to the first.
 
         Raises:
-            ValueError: if there are more tokens than `config.context` (unless it has no positions), or segments for a model that has none.
+            ValueError: if there are more tokens than `config.context` (unless it has no positions), or segments for a
+                model that has none.
         """
         x = self.positions(self.embedding(ids))
         if self.segments is not None:

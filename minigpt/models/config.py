@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from minigpt.nn.feedforward import activation_of
 from minigpt.nn.rotary import Layout, Scaling
@@ -139,7 +139,7 @@ class TransformerConfig:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout} is a share; it must be from 0 to below 1")
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> TransformerConfig:
         """The same with other values; those that follow from them (`d_head`, `d_ff`, ...) are found anew if they
         followed before.
         """
