@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+from by_hand import attention_by_loops, draw, seeded
 
 from minigpt.nn import Attention, LayerCache, Rotary, attention_reference, padding_mask
-from references import attention_by_loops, draw, seeded
 
 KV_HEADS = {"multi-head": 4, "grouped-query": 2, "multi-query": 1}
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from by_hand import draw, seeded
 from torch import nn
 
 from minigpt.nn import (
@@ -18,7 +19,6 @@ from minigpt.nn import (
     Rotary,
     padding_mask,
 )
-from references import draw, seeded
 
 
 def norm(seed: int) -> nn.Module:

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from by_hand import draw
 
 from minigpt.nn import Cache, LayerCache
-from references import draw
 
 
 def test_what_was_appended_comes_back_in_order():

@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
+from by_hand import draw, seeded
 from torch import nn
 
 from minigpt.nn import ACTIVATIONS, FeedForward, GatedFeedForward
 from minigpt.nn.feedforward import activation_of
-from references import draw, seeded
 
 FORMULAS = {
     "relu": lambda a: max(a, 0.0),

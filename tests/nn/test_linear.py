@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from by_hand import draw, seeded
 from torch import nn
 
 from minigpt.nn import Linear
-from references import draw, seeded
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from by_hand import draw
 from torch.nn import functional as F
 
 from minigpt.nn import LayerNorm, RMSNorm, rms_norm
-from references import draw
 
 EPS32 = torch.finfo(torch.float32).eps
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from by_hand import draw, seeded
 
 from minigpt.nn import Attention, LinearScaling, Llama3Scaling, Rotary, frequencies
 from minigpt.nn.rotary import reorder
-from references import draw, seeded
 
 LAYOUTS = ["half", "interleaved"]
 
