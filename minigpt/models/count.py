@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, overload
+from typing import Literal
 
 from minigpt.models.config import TransformerConfig
 
@@ -10,16 +10,6 @@ Architecture = Literal["gpt", "bert", "encoder-decoder"]
 
 ARCHITECTURES: tuple[Architecture, ...] = ("gpt", "bert", "encoder-decoder")
 """The names of `GPT`, `BERT` and `EncoderDecoder`."""
-
-
-@overload
-def count_parameters(config: TransformerConfig, architecture: Architecture = "gpt", by: None = None) -> int: ...
-@overload
-def count_parameters(config: TransformerConfig, architecture: Architecture, by: Literal["part"]) -> dict[str, int]: ...
-@overload
-def count_parameters(
-    config: TransformerConfig, architecture: Architecture = "gpt", *, by: Literal["part"]
-) -> dict[str, int]: ...
 
 
 def count_parameters(
