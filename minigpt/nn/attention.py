@@ -192,13 +192,12 @@ class Attention(nn.Module):
     ]:
         """Queries, keys and values of every position, turned by `rotary` where there is one."""
         heads = self.qkv(x).unflatten(-1, (-1, self.d_head))
-        n_turned = self.n_heads + self.n_kv_heads
+        sizes = [self.n_heads, self.n_kv_heads, self.n_kv_heads]
         if self.rotary is None:
-            q, k, v = heads.split([self.n_heads, self.n_kv_heads, self.n_kv_heads], dim=2)
+            q, k, v = heads.split(sizes, dim=2)
         else:
-            turned = self.rotary(heads[:, :, :n_turned], start, positions)
-            q, k = turned.split([self.n_heads, self.n_kv_heads], dim=2)
-            v = heads[:, :, n_turned:]
+            both, v = heads.split([sum(sizes[:2]), sizes[2]], dim=2)
+            q, k = self.rotary(both, start, positions).split(sizes[:2], dim=2)
         return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
     def keys_values(

@@ -126,11 +126,10 @@ class GatedFeedForward(nn.Module):
     ) -> None:
         super().__init__()
         self.activation = activation_of(activation)
-        # Gate and up side by side: one product of two times the width is faster than two products.
-        self.gate_up = Linear(d_model, 2 * d_ff, bias=bias, std=std, generator=generator)
+        self.gate = Linear(d_model, d_ff, bias=bias, std=std, generator=generator)
+        self.up = Linear(d_model, d_ff, bias=bias, std=std, generator=generator)
         self.down = Linear(d_ff, d_model, bias=bias, std=std if std_out is None else std_out, generator=generator)
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Apply the network to every vector."""
-        gate, up = self.gate_up(x).chunk(2, dim=-1)
-        return self.down(self.activation(gate) * up)
+        return self.down(self.activation(self.gate(x)) * self.up(x))
