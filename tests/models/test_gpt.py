@@ -26,8 +26,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 def digest(model: torch.nn.Module) -> str:
     """Twelve digits that change with any bit of any weight."""
     total = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        total.update(name.encode() + value.numpy().tobytes())
+    for value in model.state_dict().values():
+        total.update(value.numpy().tobytes())
     return total.hexdigest()[:12]
 
 
@@ -204,7 +204,7 @@ def test_the_same_seed_gives_the_same_weights(variant):
     assert digest(GPT(config)) == first
 
 
-MODEL_DIGEST = "8565bcdafb2f"
+MODEL_DIGEST = "2606160530ac"
 
 
 def test_a_seed_gives_these_weights_on_this_machine():

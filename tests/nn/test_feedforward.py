@@ -54,10 +54,9 @@ def test_the_plain_network_equals_equation_2(name):
 @pytest.mark.parametrize("name", ["silu", "gelu", "relu", "sigmoid", "identity"])
 def test_the_gated_network_equals_equation_6_of_shazeer(name):
     network = GatedFeedForward(4, 6, activation=name, generator=seeded(), std=0.5).double()
-    w_gate, w_up = network.gate_up.weight[:6], network.gate_up.weight[6:]
     x = draw(2, 3, 4)
-    gate = (x @ w_gate.T).detach().apply_(FORMULAS[name])
-    torch.testing.assert_close(network(x), (gate * (x @ w_up.T)) @ network.down.weight.T)
+    gate = (x @ network.gate.weight.T).detach().apply_(FORMULAS[name])
+    torch.testing.assert_close(network(x), (gate * (x @ network.up.weight.T)) @ network.down.weight.T)
 
 
 @pytest.mark.parametrize("network", [FeedForward(4, 8), GatedFeedForward(4, 8)])
@@ -78,8 +77,7 @@ def test_two_thirds_of_the_width_give_a_gated_network_as_many_parameters():
 @pytest.mark.parametrize("network", [FeedForward, GatedFeedForward])
 def test_the_map_back_can_begin_smaller(network):
     narrow = network(100, 200, std=0.02, std_out=0.005, generator=seeded())
-    first = narrow.up if network is FeedForward else narrow.gate_up
-    assert first.weight.std().item() == pytest.approx(0.02, rel=0.02)
+    assert narrow.up.weight.std().item() == pytest.approx(0.02, rel=0.02)
     assert narrow.down.weight.std().item() == pytest.approx(0.005, rel=0.02)
     same = network(100, 200, std=0.02, generator=seeded())
     assert same.down.weight.std().item() == pytest.approx(0.02, rel=0.02)
