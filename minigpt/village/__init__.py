@@ -14,6 +14,7 @@ from minigpt.village.translation.pairs import (
     german_log_prob,
     sentence_pair,
     sentence_pairs,
+    size_of_pairs,
     translate,
 )
 
@@ -38,6 +39,7 @@ __all__ = [
     "questions",
     "sentence_pair",
     "sentence_pairs",
+    "size_of_pairs",
     "stories",
     "story",
     "translate",

@@ -6,6 +6,7 @@ from minigpt.village.translation.pairs import (
     german_log_prob,
     sentence_pair,
     sentence_pairs,
+    size_of_pairs,
     translate,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "german_log_prob",
     "sentence_pair",
     "sentence_pairs",
+    "size_of_pairs",
     "translate",
 ]

@@ -121,18 +121,19 @@ def long_acts() -> tuple[Rule, ...]:
     """What takes more than five words to say, or a preposition."""
     return (
         _act("travelling", "verb", "{W} {B}", "W=to B=ride", {"place": "{B} {W}"}),
-        _act("waiting", "verb", "{P}", "P=friend/*", {"place": "auf {P.acc}"}),
+        _act("waiting", "verb", "{P}", "P=friend/*", {"place": "{v.place} {P.acc}"}),
         _act_on("giving", "verb", "{R} {O}", "R=receiver/*", person="{R.dat}", weight=3),
         _act_on("putting", "verb", "{O} {W}", "W=spot", place="{W.acc}", weight=2),
     )
 
 
 def states() -> tuple[Rule, ...]:
-    """What one can be, where one can be, and what one can have."""
+    """What one can be, where one can be, and what one has or does without wanting to: there is no modal verb here."""
     return (
         _being("state"),
         _being("where"),
-        _act_on("owning", "verb", "{O}"),
+        _act_on("owning", "verb", "{O}", weight=2),
+        _act("unwilled", "verb"),
     )
 
 
@@ -217,8 +218,8 @@ def clauses() -> Rules:
             _clause("negated", "subject", "being", "time/habit/main/day", 1),
             _clause("plain", "phrase/event", "happening", "time/plan/main/full", 1),
             _clause("plain", "phrase/vehicle", "leaving", "time/plan/main/full", 1),
-            _clause("plain", "phrase/lying", "lying", "time/plan/main/full", 1),
-            _clause("negated", "phrase/lying", "lying", "time/plan/main/day", 0.5),
+            _clause("plain", "phrase/lying", "lying", "time/plan/main/full", 0.5),
+            _clause("negated", "phrase/lying", "lying", "time/plan/main/day", 0.25),
         ),
         "because": (
             _clause("plain", "subject", "reasoned", "time/habit/main/day", 2),

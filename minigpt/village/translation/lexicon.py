@@ -26,11 +26,12 @@ NOUNS = {
     "toy": "ball Ball m, kite Drachen m, doll Puppe f, boat Boot n, book Buch n, key Schlüssel m, hat Hut m",
     "pet": "dog Hund m, cat Katze f, horse Pferd n, doll Puppe f, ball Ball m, boat Boot n",
     "reading": "book Buch n, letter Brief m, story Geschichte f",
-    "openable": "door Tür f, window Fenster n, box Kiste f, cupboard Schrank m",
-    "clothing": "coat Mantel m, scarf Schal m, hat Hut m, jacket Jacke f, shirt Hemd n",
+    "opening": "door Tür f, window Fenster n",
+    "container": "box Kiste f, cupboard Schrank m, bag Tasche f",
+    "clothing": "coat Mantel m, sweater Pullover m, jacket Jacke f, shirt Hemd n",
     "light": "lamp Lampe f, light Licht n",
     "luggage": "umbrella Schirm m, ball Ball m, kite Drachen m, book Buch n, basket Korb m, bag Tasche f",
-    "loan": "book Buch n, bicycle Fahrrad n, boat Boot n, umbrella Schirm m, lamp Lampe f",
+    "loan": "book Buch n, bicycle Fahrrad n, boat Boot n, umbrella Schirm m",
     "food": "apple Apfel m, pear Birne f, cake Kuchen m, egg Ei n",
     "ware": "apple Apfel m, pear Birne f, cake Kuchen m, egg Ei n, hat Hut m, coat Mantel m, book Buch n, lamp Lampe f",
     "animal": "dog Hund m, cat Katze f, horse Pferd n",
@@ -96,7 +97,7 @@ SPOTS = (
 
 RIDES = "by bus mit_dem Bus, by bicycle mit_dem Fahrrad"
 
-STATES = "tired müde, hungry hungrig, happy fröhlich, ill krank, alone allein"
+STATES = "tired müde, hungry hungrig, happy fröhlich, thirsty durstig, alone allein"
 
 BE = {"1s": "am bin", "3m": "is ist", "3f": "is ist", "1p": "are sind", "3p": "are sind"}
 HAVE = {"1s": "have habe", "3m": "has hat", "3f": "has hat", "1p": "have haben", "3p": "have haben"}
@@ -150,7 +151,7 @@ VERBS = """
     intransitive get_up           auf|stehen               time=morning
     intransitive come_back        zurück|kommen            why=home
     intransitive go_away          weg|gehen                why=home
-    intransitive fall_asleep      ein|schlafen schläft     time=evening why=rest
+    unwilled     fall_asleep      ein|schlafen schläft     time=evening
     intransitive go_shopping      ein|kaufen               why=hunger
     intransitive watch_television fern|sehen sieht         why=free
     intransitive go_home          nach_Hause_gehen         why=home
@@ -159,11 +160,13 @@ VERBS = """
     local        play             spielen                  why=free
     local        sing             singen                   why=joy
     local        read             lesen liest              why=free
-    local        sleep            schlafen schläft         time=day why=rest
+    intransitive sleep            schlafen schläft         time=day why=rest
     moving       go               gehen                    why=free
     travelling   go               fahren fährt             time=day
-    transitive   open             auf|machen               of=openable why=air
-    transitive   close            zu|machen                of=openable why=cold
+    transitive   open             auf|machen               of=opening why=air
+    transitive   open             auf|machen               of=container
+    transitive   close            zu|machen                of=opening why=cold
+    transitive   close            zu|machen                of=container
     transitive   tidy             auf|räumen               of=room
     transitive   put_on           an|ziehen                of=clothing why=cold
     transitive   take_off         aus|ziehen               of=clothing why=air
@@ -183,7 +186,7 @@ VERBS = """
     helping      listen_to        zu|hören                 why=free
     giving       give             geben gibt               of=gift time=day
     giving       read             vor|lesen liest          of=reading time=day
-    waiting      wait_for         warten                   why=free
+    waiting      wait_for         auf_warten               why=free
     putting      put              legen                    of=toy time=day
     owning       have             haben hat                of=pet time=none
     owning       need             brauchen                 of=loan time=none

@@ -36,7 +36,7 @@ class Size(NamedTuple):
 
     def __add__(self, other: Size) -> Size:
         """The size of the union of two sets that have nothing in common."""
-        return Size(*map(sum, zip(self, other, strict=True)))
+        return Size(self.trees + other.trees, self.probability + other.probability, self.nats + other.nats)
 
 
 NOTHING = Size(0, 0.0, 0.0)

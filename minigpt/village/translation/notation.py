@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -187,7 +188,7 @@ class Grammar:
             found, rules = look_up(self.rules, name)
             if not rules:
                 raise GrammarError(f"the category {found!r} has no rules")
-            total = sum(rule.weight for rule in rules)
+            total = math.fsum(rule.weight for rule in rules)
             chances = tuple(rule.weight / total for rule in rules)
             self._categories[name] = Category(rules, chances, name[len(found) :].removeprefix("/"))
         return self._categories[name]

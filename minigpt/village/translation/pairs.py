@@ -9,6 +9,7 @@ from functools import cache
 
 from minigpt.village.translation.clauses import GRAMMAR
 from minigpt.village.translation.generator import Generator, texts
+from minigpt.village.translation.measure import Size, size
 from minigpt.village.translation.notation import ENGLISH, GERMAN
 from minigpt.village.translation.search import Search
 
@@ -92,11 +93,14 @@ def translate(text: str) -> SentencePair:
     """
     found = next(_search(ENGLISH).trees(text), None)
     if found is None:
-        raise ValueError(
-            f"{text!r} is not an English sentence of the grammar; it has no other words and orders of words"
-        )
+        raise ValueError(f"{text!r} is no English sentence of the grammar; compare it with some of sentence_pairs(9)")
     tree, log_prob = found
     return SentencePair(*texts(tree), log_prob)
+
+
+def size_of_pairs() -> Size:
+    """How many pairs there are, and their entropy in nats: computed, not estimated."""
+    return size(GRAMMAR)
 
 
 def _log_prob(text: str, language: str) -> float:

@@ -76,11 +76,10 @@ def _noun(english: str, german: str, gender: str) -> Rule:
 
 # Class of nouns to the articles and the adjectives that it takes.
 _PHRASES = {
-    "toy": "any thing", "pet": "a animal", "reading": "the-a -", "openable": "the room", "clothing": "any thing",
-    "light": "the -", "luggage": "any thing", "loan": "any thing", "food": "any food",
-    "ware": "the-a food", "animal": "the-my animal", "gift": "the-a food", "room": "the-my -",
-    "sibling": "my sibling", "elder": "my elder", "neighbour": "the neighbour", "group": "the -", "event": "the -",
-    "vehicle": "the -",
+    "toy": "any thing", "pet": "a animal", "reading": "the-a -", "opening": "the room", "container": "the room",
+    "clothing": "any thing", "light": "the -", "luggage": "any thing", "loan": "the-a thing", "food": "any food",
+    "ware": "the-a food", "animal": "the-my animal", "gift": "the-a food", "room": "the-my -", "sibling": "my sibling",
+    "elder": "my elder", "neighbour": "the neighbour", "group": "the -", "event": "the -", "vehicle": "the -",
 }  # fmt: skip
 
 
@@ -193,7 +192,7 @@ def finite_forms(infinitive: str, third: str) -> dict[str, str]:
 
 
 # Kinds of verbs that make a sentence of two or three words, so that a time has to be said with them.
-_SHORT = ("intransitive", "reflexive", "local", "meeting", "helping", "event", "travel")
+_SHORT = ("intransitive", "unwilled", "reflexive", "local", "meeting", "helping", "event", "travel")
 
 
 def verbs() -> Rules:
@@ -204,7 +203,7 @@ def verbs() -> Rules:
         third = "".join(word for word in more if "=" not in word)
         notes = dict(word.split("=") for word in more if "=" in word)
         time = ("short-" if kind in _SHORT else "") + notes.get("time", "any")
-        verb = _verb(english, german, third, time=time, why=notes.get("why", ""), of=notes.get("of", ""))
+        verb = _verb(kind, english, german, third, time=time, why=notes.get("why", ""), of=notes.get("of", ""))
         for group in ("verb", "reasoned") if "why" in notes else ("verb",):
             made.setdefault(f"{group}/{kind}", []).append(verb)
             # Two children do not put one coat on.
@@ -214,7 +213,7 @@ def verbs() -> Rules:
     return {name: tuple(rules) for name, rules in made.items()}
 
 
-def _verb(english: str, german: str, third: str, **features: str) -> Rule:
+def _verb(kind: str, english: str, german: str, third: str, **features: str) -> Rule:
     separable, _, infinitive = german.rpartition("|")
     *place, infinitive = infinitive.split("_")
     base, _, after = english.partition("_") if english in lexicon.SEPARATED else (english.replace("_", " "), "", "")
@@ -227,7 +226,7 @@ def _verb(english: str, german: str, third: str, **features: str) -> Rule:
         | {f"do/{who}": "does" for who in thirds},
         {f"finite/{who}": form for who, form in finite.items()}
         | {f"last/{who}": separable + form for who, form in finite.items()}
-        | {f"self/{who}": lexicon.REFLEXIVES.get(who, "sich") for who in finite}
+        | ({f"self/{who}": lexicon.REFLEXIVES.get(who, "sich") for who in finite} if kind == "reflexive" else {})
         | {"particle": separable, "infinitive": separable + infinitive, "place": " ".join(place)},
         **features,
     )

@@ -47,6 +47,8 @@ class _Path:
         return self.filled[place]
 
     def name(self, place: Place, reference: Reference) -> str:
+        if len(reference.pieces) == 1:
+            return reference.pieces[0]
         return reference.name(lambda slot, name: self.feature((*place, slot), name), self.at(place)[1])
 
     def feature(self, place: Place, name: str) -> str:
@@ -106,8 +108,8 @@ class Search:
             path.agenda = rest
             return True
         inner = (*place, token.slot) if token.slot else place
-        part = path.name(place, token)
-        for inside in reversed(look_up(path.at(inner)[0].parts[self.language], part)[1]):
+        parts, part = path.at(inner)[0].parts[self.language], path.name(place, token)
+        for inside in reversed(parts[part] if part in parts else look_up(parts, part)[1]):
             rest = ((inner, inside), rest)
         path.agenda = rest
         return True
