@@ -23,7 +23,7 @@ from minigpt.village.translation import lexicon
 from minigpt.village.translation.clauses import GRAMMAR
 from minigpt.village.translation.generator import Generator, texts
 from minigpt.village.translation.measure import size
-from minigpt.village.translation.notation import ENGLISH, GERMAN, Grammar, GrammarError, rule, sentence, words
+from minigpt.village.translation.notation import ENGLISH, GERMAN, RuleError, SynchronousGrammar, rule, sentence, words
 from minigpt.village.translation.search import Search
 
 GOLDEN = "1a716abda564f6b6ce8270b6392fe9ff0c76ce238fc82afeff943aa2172681a8"
@@ -103,10 +103,10 @@ KEPT = {
 }  # fmt: skip
 
 
-def reduced(seed: int) -> Grammar:
+def reduced(seed: int) -> SynchronousGrammar:
     """The grammar with every way to build a sentence, and a few words of each kind."""
     random = Random(seed)
-    return Grammar(
+    return SynchronousGrammar(
         {
             name: tuple(random.sample(rules, min(len(rules), KEPT.get(name.split("/")[0], 1))))
             for name, rules in GRAMMAR.rules.items()
@@ -309,13 +309,13 @@ def test_negative_seeds_and_numbers_are_refused():
 
 
 def test_a_rule_that_is_not_in_the_notation_is_refused():
-    with pytest.raises(GrammarError, match="neither a word nor a slot"):
+    with pytest.raises(RuleError, match="neither a word nor a slot"):
         rule("{S", "Er")
-    with pytest.raises(GrammarError, match="no slot of the rule"):
+    with pytest.raises(RuleError, match="no slot of the rule"):
         rule("{S}", "{S}")
-    with pytest.raises(GrammarError, match="its category"):
+    with pytest.raises(RuleError, match="its category"):
         rule("{S}", "{S}", slots="S")
-    with pytest.raises(GrammarError, match="over 0"):
+    with pytest.raises(RuleError, match="over 0"):
         rule("he", "er", weight=0)
 
 
@@ -327,5 +327,5 @@ def test_what_is_not_in_the_grammar_says_so():
         ({"sentence": ()}, "has no rules"),
         ({"sentence": (rule("{W}", "{W}", slots="V=verb W=word/V.who"),), "verb": (verb,)}, "no feature 'who'"),
     ):
-        with pytest.raises(GrammarError, match=message):
-            texts(Generator(Grammar(small)).tree(0)[0])
+        with pytest.raises(RuleError, match=message):
+            texts(Generator(SynchronousGrammar(small)).tree(0)[0])

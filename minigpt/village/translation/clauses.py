@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from minigpt.village.translation import lexicon
-from minigpt.village.translation.notation import Grammar, Rule, rule
+from minigpt.village.translation.notation import Rule, SynchronousGrammar, rule
 from minigpt.village.translation.phrases import Rules, adjectives, articles, nouns, people, phrases, rows, verbs
 from minigpt.village.translation.times import days, hours, times
 
@@ -249,7 +249,7 @@ def clauses() -> Rules:
     }
 
 
-GRAMMAR = Grammar(
+GRAMMAR = SynchronousGrammar(
     articles() | adjectives() | nouns() | phrases() | people() | verbs()
     | small_words() | hours() | days() | times() | clauses()
 )  # fmt: skip

@@ -11,7 +11,7 @@ import math
 from collections import defaultdict
 from typing import NamedTuple
 
-from minigpt.village.translation.notation import Grammar, Rule
+from minigpt.village.translation.notation import Rule, SynchronousGrammar
 
 Features = tuple[tuple[str, str], ...]
 
@@ -42,13 +42,13 @@ class Size(NamedTuple):
 NOTHING = Size(0, 0.0, 0.0)
 
 
-def size(grammar: Grammar) -> Size:
+def size(grammar: SynchronousGrammar) -> Size:
     """The number of trees of a grammar, the sum of their probabilities (which is 1), and the entropy in nats."""
     return sum(_Sizes(grammar).category("sentence").values(), NOTHING)
 
 
 class _Sizes:
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: SynchronousGrammar) -> None:
         self.grammar = grammar
         self._known: dict[str, dict[Features, Size]] = {}
 

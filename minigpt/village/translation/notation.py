@@ -29,7 +29,7 @@ ENGLISH, GERMAN = "english", "german"
 Value = TypeVar("Value")
 
 
-class GrammarError(ValueError):
+class RuleError(ValueError):
     """A rule is written in a way that the notation does not allow, or asks for what is not there."""
 
 
@@ -82,14 +82,14 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not self.weight > 0:
-            raise GrammarError(f"weight={self.weight} of a rule with parts {self.parts} must be over 0")
+            raise RuleError(f"weight={self.weight} of a rule with parts {self.parts} must be over 0")
         words = {}
         for language, parts in self.parts.items():
             tokens = [token for template in parts.values() for token in template]
             words[language] = frozenset(token for token in tokens if isinstance(token, str))
             for token in tokens:
                 if isinstance(token, Reference) and token.slot not in self.slots:
-                    raise GrammarError(f"{{{token.slot}}} is no slot of the rule; it has {sorted(self.slots)}")
+                    raise RuleError(f"{{{token.slot}}} is no slot of the rule; it has {sorted(self.slots)}")
         object.__setattr__(self, "words", words)
 
 
@@ -111,7 +111,7 @@ def rule(
         **features: what other rules may look up.
 
     Raises:
-        GrammarError: if a template is not in the notation or names a slot that the rule does not have.
+        RuleError: if a template is not in the notation or names a slot that the rule does not have.
     """
     parts = {language: {"": side} if isinstance(side, str) else side for language, side in
              ((ENGLISH, english), (GERMAN, german))}  # fmt: skip
@@ -120,7 +120,7 @@ def rule(
     for slot in slots.split():
         name, equals, category = slot.partition("=")
         if not equals:
-            raise GrammarError(f"{slot!r} is no slot; write its name and its category, as in 'S=subject'")
+            raise RuleError(f"{slot!r} is no slot; write its name and its category, as in 'S=subject'")
         filled[name] = Reference(name, tuple(category.split("/")))
     return Rule(weight, templates, filled, features)
 
@@ -132,13 +132,13 @@ def template(text: str) -> Template:
     """The tokens of a template, which are divided by spaces.
 
     Raises:
-        GrammarError: if a token is neither a word nor a reference.
+        RuleError: if a token is neither a word nor a reference.
     """
     tokens: list[str | Reference] = []
     for token in text.split():
         match = _TOKEN.fullmatch(token)
         if not match:
-            raise GrammarError(f"{token!r} in {text!r} is neither a word nor a slot such as '{{S}}' or '{{V.finite}}'")
+            raise RuleError(f"{token!r} in {text!r} is neither a word nor a slot such as '{{S}}' or '{{V.finite}}'")
         tokens.append(Reference(match[1], tuple((match[2] or "").split("/"))) if match[1] else token)
     return tuple(tokens)
 
@@ -147,7 +147,7 @@ def look_up(table: Mapping[str, Value], name: str) -> tuple[str, Value]:
     """The longest beginning of a name that a table has, and what it has there.
 
     Raises:
-        GrammarError: if it has none.
+        RuleError: if it has none.
     """
     found = name
     while found not in table:
@@ -155,7 +155,7 @@ def look_up(table: Mapping[str, Value], name: str) -> tuple[str, Value]:
         if not slash:
             if "" in table:
                 return "", table[""]
-            raise GrammarError(f"nothing is called {name!r}; there are {sorted(table)}")
+            raise RuleError(f"nothing is called {name!r}; there are {sorted(table)}")
     return found, table[found]
 
 
@@ -167,8 +167,8 @@ class Category(NamedTuple):
     context: str
 
 
-class Grammar:
-    """Categories of rules.
+class SynchronousGrammar:
+    """Categories of rules that write two languages at once.
 
     Args:
         rules: category to the rules that fill it; the whole text is a `sentence`.
@@ -182,12 +182,12 @@ class Grammar:
         """What a name finds.
 
         Raises:
-            GrammarError: if it finds no category, or one without rules.
+            RuleError: if it finds no category, or one without rules.
         """
         if name not in self._categories:
             found, rules = look_up(self.rules, name)
             if not rules:
-                raise GrammarError(f"the category {found!r} has no rules")
+                raise RuleError(f"the category {found!r} has no rules")
             total = math.fsum(rule.weight for rule in rules)
             chances = tuple(rule.weight / total for rule in rules)
             self._categories[name] = Category(rules, chances, name[len(found) :].removeprefix("/"))
@@ -195,8 +195,8 @@ class Grammar:
 
 
 @dataclass(eq=False)
-class Node:
-    """A slot that has been filled.
+class Tree:
+    """A slot that has been filled, with all below it.
 
     Attributes:
         rule: what fills it.
@@ -206,21 +206,21 @@ class Node:
 
     rule: Rule
     context: str
-    children: dict[str, Node] = field(default_factory=dict)
+    children: dict[str, Tree] = field(default_factory=dict)
 
     def feature(self, slot: str, name: str) -> str:
         """A feature of what fills a slot.
 
         Raises:
-            GrammarError: if it does not have the feature.
+            RuleError: if it does not have the feature.
         """
         child = self.children[slot]
         if name not in child.rule.features:
-            raise GrammarError(f"what fills {slot!r} has no feature {name!r}; it has {sorted(child.rule.features)}")
+            raise RuleError(f"what fills {slot!r} has no feature {name!r}; it has {sorted(child.rule.features)}")
         value = child.rule.features[name]
         return child.feature(*value.split(".")) if "." in value else value
 
-    def write(self, language: str, part: str, words: list[str], writers: list[Node]) -> None:
+    def write(self, language: str, part: str, words: list[str], writers: list[Tree]) -> None:
         """Append the words of a part, and for each word the node whose rule has it."""
         parts = self.rule.parts[language]
         for token in parts[part] if part in parts else look_up(parts, part)[1]:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from minigpt.village.translation.notation import (
-    Grammar,
-    Node,
     Reference,
     Rule,
+    SynchronousGrammar,
+    Tree,
     look_up,
     sentence,
     words,
@@ -67,21 +67,21 @@ class Search:
         language: `"english"` or `"german"`, the language to read.
     """
 
-    def __init__(self, grammar: Grammar, language: str) -> None:
+    def __init__(self, grammar: SynchronousGrammar, language: str) -> None:
         self.grammar = grammar
         self.language = language
 
-    def trees(self, text: str) -> Iterator[tuple[Node, float]]:
+    def trees(self, text: str) -> Iterator[tuple[Tree, float]]:
         """Every tree that says exactly this text, with the natural log of its probability."""
         found = words(text)
         if found and sentence(found) == text:
             yield from self._trees(found)
 
-    def all_trees(self) -> Iterator[tuple[Node, float]]:
+    def all_trees(self) -> Iterator[tuple[Tree, float]]:
         """Every tree: only for a small grammar."""
         yield from self._trees(None)
 
-    def _trees(self, text: list[str] | None) -> Iterator[tuple[Node, float]]:
+    def _trees(self, text: list[str] | None) -> Iterator[tuple[Tree, float]]:
         possible = _Possible(self.grammar, self.language, text)
         pending = [_Path({}, (((), Reference("", ("",))), None), 0, 0.0)]
         while pending:
@@ -133,7 +133,7 @@ class _Possible:
     its slots has nothing left to choose from.
     """
 
-    def __init__(self, grammar: Grammar, language: str, text: list[str] | None) -> None:
+    def __init__(self, grammar: SynchronousGrammar, language: str, text: list[str] | None) -> None:
         self.grammar = grammar
         self.language = language
         self.known = None if text is None else {*text, text[0][:1].lower() + text[0][1:]}
@@ -164,6 +164,6 @@ def _no_feature(slot: str, name: str) -> str:
     raise AssertionError(f"{slot}.{name} was looked up before it was known")
 
 
-def _tree(path: _Path, place: Place) -> Node:
+def _tree(path: _Path, place: Place) -> Tree:
     rule, context = path.at(place)
-    return Node(rule, context, {slot: _tree(path, (*place, slot)) for slot in rule.slots})
+    return Tree(rule, context, {slot: _tree(path, (*place, slot)) for slot in rule.slots})
