@@ -32,6 +32,7 @@ NOUNS = {
     "light": "lamp Lampe f, light Licht n",
     "luggage": "umbrella Schirm m, ball Ball m, kite Drachen m, book Buch n, basket Korb m, bag Tasche f",
     "loan": "book Buch n, bicycle Fahrrad n, boat Boot n, umbrella Schirm m",
+    "need": "book Buch n, bicycle Fahrrad n, boat Boot n, umbrella Schirm m",
     "food": "apple Apfel m, pear Birne f, cake Kuchen m, egg Ei n",
     "ware": "apple Apfel m, pear Birne f, cake Kuchen m, egg Ei n, hat Hut m, coat Mantel m, book Buch n, lamp Lampe f",
     "animal": "dog Hund m, cat Katze f, horse Pferd n",
@@ -189,7 +190,7 @@ VERBS = """
     waiting      wait_for         auf_warten               why=free
     putting      put              legen                    of=toy time=day
     owning       have             haben hat                of=pet time=none
-    owning       need             brauchen                 of=loan time=none
+    owning       need             brauchen                 of=need time=none
     event        start            an|fangen fängt
     event        end              auf|hören
     travel       arrive           an|kommen

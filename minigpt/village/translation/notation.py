@@ -22,6 +22,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import NamedTuple, TypeVar
 
 ENGLISH, GERMAN = "english", "german"
@@ -155,7 +156,8 @@ def look_up(table: Mapping[str, Value], name: str) -> tuple[str, Value]:
         if not slash:
             if "" in table:
                 return "", table[""]
-            raise RuleError(f"nothing is called {name!r}; there are {sorted(table)}")
+            near = get_close_matches(name, table) or sorted(table)[:3]
+            raise RuleError(f"nothing is called {name!r}; there is {', '.join(map(repr, near))}")
     return found, table[found]
 
 

@@ -77,9 +77,10 @@ def _noun(english: str, german: str, gender: str) -> Rule:
 # Class of nouns to the articles and the adjectives that it takes.
 _PHRASES = {
     "toy": "any thing", "pet": "a animal", "reading": "the-a -", "opening": "the room", "container": "the room",
-    "clothing": "any thing", "light": "the -", "luggage": "any thing", "loan": "the-a thing", "food": "any food",
-    "ware": "the-a food", "animal": "the-my animal", "gift": "the-a food", "room": "the-my -", "sibling": "my sibling",
-    "elder": "my elder", "neighbour": "the neighbour", "group": "the -", "event": "the -", "vehicle": "the -",
+    "clothing": "any thing", "light": "the -", "luggage": "any thing", "loan": "the-a thing", "need": "a thing",
+    "food": "any food", "ware": "the-a food", "animal": "the-my animal", "gift": "the-a food", "room": "the-my -",
+    "sibling": "my sibling", "elder": "my elder", "neighbour": "the neighbour", "group": "the -", "event": "the -",
+    "vehicle": "the -",
 }  # fmt: skip
 
 
