@@ -37,6 +37,7 @@ class TransformerConfig:
         rope_scaling: how the rotary frequencies are changed to read longer texts.
         bias: whether linear maps and layer norms have biases.
         qkv_bias: the same for the maps to queries, keys and values; by default `bias`.
+        out_bias: the same for the map that follows the attention heads; by default `bias`.
         window: how many positions a position of a decoder sees at the most; by default all before it.
         tied: whether the map to the logits is the embedding table.
         head_bias: whether the map to the logits has a bias.
@@ -70,6 +71,7 @@ class TransformerConfig:
     rope_scaling: Scaling | None = None
     bias: bool = True
     qkv_bias: bool | None = None
+    out_bias: bool | None = None
     window: int | None = None
     tied: bool = True
     head_bias: bool = False
@@ -85,6 +87,7 @@ class TransformerConfig:
             "n_kv_heads": self.n_heads,
             "d_ff": 4 * self.d_model,
             "qkv_bias": self.bias,
+            "out_bias": self.bias,
             "n_encoder_layers": self.n_layers,
         }
         for name, value in derived.items():
@@ -139,6 +142,7 @@ class TransformerConfig:
             "d_head": self.d_head * self.n_heads == self.d_model,
             "d_ff": self.d_ff == 4 * self.d_model,
             "qkv_bias": self.qkv_bias == self.bias,
+            "out_bias": self.out_bias == self.bias,
             "n_encoder_layers": self.n_encoder_layers == self.n_layers,
         }
         return replace(self, **{name: None for name, follows in followed.items() if follows} | changes)

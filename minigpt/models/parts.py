@@ -127,7 +127,7 @@ def make_attention(
         window=config.window if causal else None,
         rotary=rotary,
         bias=config.qkv_bias,
-        bias_out=config.bias,
+        bias_out=config.out_bias,
         dropout=config.dropout,
         std=config.std,
         std_out=_std_out(config),
