@@ -168,11 +168,13 @@ def _load(
     dtype: torch.dtype | None,
     device: torch.device | str,
 ) -> Model:
+    if described.config.n_layers > len(header):
+        raise CheckpointError(f"the configuration has {described.config.n_layers} layers for {len(header)} tensors")
     try:
         model = _build(described)
         with torch.device(device):
             rotary = make_rotary(described.config)
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise CheckpointError(f"the configuration describes no model: {error}") from error
     names = NAMES[described.architecture](described.config)
     places = {piece.theirs: piece for piece in pieces(names, model, described.config)}
