@@ -118,6 +118,14 @@ def test_claims_of_a_section_are_marked_below_its_heading() -> None:
     assert only["source"] == "(sec-past)=\n## The past\n\n:::{claim} S2.22\n:::\n\nLong ago."
 
 
+def test_figures_that_speak_in_shades_are_marked() -> None:
+    """In the dark, drawings are inverted; a heat map is not, since its shades have a meaning."""
+    heat = code("heat", "plt.imshow(table)\nplt.show()", mystnb=copy.deepcopy(FIGURE))
+    line = code("line", "plt.plot(x)\nplt.show()", mystnb=copy.deepcopy(FIGURE))
+    cells = page({"cells": [heat, line]})["cells"]
+    assert [cell["metadata"]["mystnb"]["image"].get("classes") for cell in cells] == ["shades", None]
+
+
 def test_a_page_keeps_what_needs_no_change() -> None:
     """Sources may also be lists of lines, as they are in the file."""
     lines = copy.deepcopy(CHAPTER)
