@@ -58,6 +58,7 @@ def problems(name: str, text: str) -> list[str]:
         cell["source"] = "".join(cell["source"])
         found += [f"{_called(cell, position)}: {problem}" for problem in _cell(cell, topic)]
     found += _exercises(notebook["cells"], topic)
+    found += _hidden(notebook["cells"])
     return [f"{name}: {problem}" for problem in found]
 
 
@@ -175,6 +176,16 @@ def _exercises(cells: list[dict], topic: str) -> Iterator[str]:
     yield from (f"{_called(cells[i], i)}: is an nbgrader cell outside the five cells of an exercise" for i in stray)
     if not 4 <= graded <= 7 or open_ones != 1:
         yield f"has {graded} graded exercises and {open_ones} open ones; expected four to seven, and one"
+
+
+def _hidden(cells: list[dict]) -> Iterator[str]:
+    """A test that stands elsewhere in the chapter is not hidden."""
+    seen = {line.strip() for cell in cells for line in HIDDEN_TESTS.sub("", cell["source"]).splitlines()}
+    for position, cell in enumerate(cells):
+        for block in HIDDEN_TESTS.findall(cell["source"]):
+            lines = [line.strip() for line in block.splitlines()]
+            shown = [line for line in lines if "assert" in line and line in seen]
+            yield from (f"{_called(cell, position)}: hides a test that is shown elsewhere: {line}" for line in shown)
 
 
 def _graded(label: str, rest: list[dict]) -> Iterator[str]:

@@ -67,6 +67,12 @@ def without(id):
     return lambda notebook: notebook["cells"].remove(named(notebook, id))
 
 
+def shows_hidden_tests(notebook):
+    """Copy the hidden tests of an exercise into a cell that everybody sees."""
+    hidden = guard.HIDDEN_TESTS.search("".join(named(notebook, "ex-toy-again-1-check")["source"]))[0]
+    named(notebook, "idea-check")["source"] = hidden.splitlines(keepends=True)[1:-1]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -108,6 +114,7 @@ def without(id):
             "must stand once between ### BEGIN SOLUTION",
         ),
         (sets("ex-toy-again-1-check", "source", ["assert twice(1) == 2"]), "needs visible tests, and hidden ones"),
+        (shows_hidden_tests, "hides a test that is shown elsewhere: assert"),
         (sets("ex-toy-again-1-check", "metadata", {}), "needs the nbgrader metadata of a test"),
         (sets("ex-toy-again-1", "metadata", {}), "needs the nbgrader metadata of a solution"),
         (without("ex-toy-open-prompt"), "and 0 open ones"),
