@@ -84,3 +84,24 @@ def test_threads_may_share_a_tokenizer(small):
     fresh = BPETokenizer(small.ranks, small.pattern)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(fresh.encode, texts)) == [small.encode(text) for text in texts]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_table_that_was_stopped_half_way_gives_the_right_ids_afterwards(error):
+    def fail(unit):
+        raise error
+
+    table = UnitTable(fail, False, 1024)
+    with pytest.raises(error):
+        table.encode("some words")
+    table._encode_unit = str.encode
+    assert table.encode("some words") == list(b"some words")
+
+
+def test_a_table_keeps_no_more_units_and_ids_than_it_has_room_for():
+    table = UnitTable(str.encode, False, 64)
+    for i in range(200):
+        text = f"{i} units of {'x' * (i % 40)} and {i * i}"
+        assert table.encode(text) == list(text.encode())
+        assert len(table._rows) <= 65
+        assert table._n_ids <= 256
