@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from minigpt_book import accessible, api, benchmarks, offline, student
 from minigpt_book.notebooks import page, without_grading
 
@@ -363,4 +364,5 @@ def test_the_reader_can_download_the_student_edition(small_book: Path, chapter: 
     """The button leads to a file of the site, and there is none for Colab while the repository has no address."""
     assert "_static/student/01-machines.ipynb" in chapter
     assert (small_book / "_static" / "student" / "01-machines.ipynb").is_file()
-    assert "colab" not in chapter.lower()
+    published = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    assert ("colab" in chapter.lower()) == ("https://github.com/" in published)
