@@ -13,7 +13,7 @@ export OMP_NUM_THREADS := 1
 
 .PHONY: help
 help: ## this list
-	@echo 'usage: make TARGET  (PYTHON=python3.12 chooses the interpreter)'
+	@echo 'usage: make TARGET  (PYTHON=python3.12 chooses the interpreter of a new .venv)'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
 		printf '  %-12s %s\n' "$$target" "$$what"; done
@@ -51,7 +51,7 @@ student: env-course ## write the student edition of each chapter (seconds)
 
 .PHONY: assignments
 assignments: env-course ## write source, release and zip of each chapter's exercises (PRIVATE=folder COURSE=folder COHORT=7; a minute)
-	@$(PY) tools/assignments.py --cohort $(COHORT) $(if $(PRIVATE),--private '$(PRIVATE)') $(if $(COURSE),--course '$(COURSE)')
+	@$(PY) tools/assignments.py --cohort $(COHORT) $(if $(PRIVATE),--private '$(PRIVATE)') $(if $(COURSE),--course '$(COURSE)') $(if $(FORCE),--force)
 
 .PHONY: bench
 bench: env-bench ## measure the package beside its peers and store the tables (ten minutes or more, on a quiet machine)

@@ -12,7 +12,9 @@ reference solution is run against its check before anything is released.
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass, replace
@@ -192,12 +194,26 @@ def failing_solutions(cells: list[Cell]) -> list[str]:
     ]
 
 
-def build(course: Path, notebooks: dict[str, list[Cell]]) -> list[Path]:
+def changed_tests(course: Path, name: str, cells: list[Cell]) -> bool:
+    """Whether a chapter has been handed in, and would now be graded by other tests than those it was released with."""
+    path = course / "source" / name / f"{name}.ipynb"
+    if not path.exists() or not any(course.glob(f"submitted/*/{name}/*.ipynb")):
+        return False
+
+    def restored(cells: list[Cell]) -> list[tuple[str, str]]:
+        grading = [(cell["metadata"].get("nbgrader", {}), "".join(cell["source"])) for cell in cells]
+        return [(marks["grade_id"], source) for marks, source in grading if marks.get("locked")]
+
+    return restored(cells) != restored(json.loads(path.read_text(encoding="utf-8"))["cells"])
+
+
+def build(course: Path, notebooks: dict[str, list[Cell]], force: bool = False) -> list[Path]:
     """Write source and release notebooks, and a zip of each release, into a course folder.
 
     Args:
         course: the folder; what it needs for nbgrader is copied into it unless it is there.
         notebooks: the cells of each source notebook, by name.
+        force: also where tests change for which answers have been handed in.
 
     Returns:
         The zips.
@@ -208,6 +224,12 @@ def build(course: Path, notebooks: dict[str, list[Cell]]) -> list[Path]:
     problems = [f"{name}: {problem}" for name, cells in notebooks.items() for problem in failing_solutions(cells)]
     if problems:
         raise AssignmentError("\n".join(problems))
+    changed = [] if force else [name for name, cells in notebooks.items() if changed_tests(course, name, cells)]
+    if changed:
+        raise AssignmentError(
+            f"answers to {', '.join(changed)} have been handed in, and would now be graded by other tests than those "
+            "they were released with; call it with the COHORT and PRIVATE of the release, or with FORCE=1"
+        )
     course.mkdir(parents=True, exist_ok=True)
     for name in COURSE_FILES:
         if not (course / name).exists():
@@ -222,6 +244,20 @@ def build(course: Path, notebooks: dict[str, list[Cell]]) -> list[Path]:
         if not result["success"]:
             raise AssignmentError(f"nbgrader could not release {name}:\n{result['log'] or result['error']}")
     return [pack(course, name) for name in notebooks]
+
+
+def refuse_tracked(folder: Path, what: str) -> None:
+    """Keep what belongs to a class out of the repository.
+
+    Raises:
+        AssignmentError: if the folder lies in the repository, and git does not ignore what is put there.
+    """
+    inside = folder.resolve() / "file"
+    if not inside.is_relative_to(ROOT):
+        return
+    ignored = subprocess.run(["git", "-C", str(ROOT), "check-ignore", "-q", str(inside)], capture_output=True)
+    if ignored.returncode == 1:
+        raise AssignmentError(f"{what}={folder} lies in the repository, where it could be published; choose another")
 
 
 def course_api(course: Path) -> Any:
@@ -251,12 +287,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--course", type=Path, help="the course folder (default: assignments/)")
     parser.add_argument("--private", type=Path, help="a folder with an instructor's own tests and variants")
     parser.add_argument("--cohort", type=int, default=0, help="the number that the exercises' numbers depend on")
+    parser.add_argument("--force", action="store_true", help="also change tests that answers were handed in for")
     args = parser.parse_args(arguments)
     course = (args.course or args.root / "assignments").expanduser()
     private = args.private.expanduser() if args.private else None
     try:
+        if args.course:
+            refuse_tracked(course, "COURSE")
+        if private:
+            refuse_tracked(private, "PRIVATE")
         notebooks = sources(args.root, args.cohort, private)
-        zips = build(course, notebooks)
+        zips = build(course, notebooks, args.force)
     except (AssignmentError, ChapterError, PlainMarkdownError) as error:
         print(f"assignments: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,7 @@ set -eu
 cd "$(dirname "$0")/.."
 export OMP_NUM_THREADS=1
 
-makers=$(find book/_ext tools/book.sh _config.yml requirements-book.txt constraints.txt -type f ! -name '*.pyc' |
+makers=$(find book/_ext book/_static book/_templates tools/book.sh _config.yml requirements-book.txt constraints.txt -type f ! -name '*.pyc' |
     LC_ALL=C sort | xargs cksum | cksum)
 if [ "$(cat _build/.complete 2>/dev/null)" != "$makers" ]; then
     rm -rf _build

@@ -30,9 +30,12 @@ STAGES: dict[str, tuple[str, list[list[str]]]] = {
         [[*PYTHON, "tools/publish.py", "--check"], [*PYTHON, "tools/student.py", "--check"]],
     ),
     "book": ("the book, from an empty folder, warnings are errors", [["sh", "tools/book.sh"]]),
-    "links": ("links inside the book", [[*PYTHON, "tools/links.py", "_build/html"]]),
+    "links": ("links inside the book", [["sh", "tools/book.sh"], [*PYTHON, "tools/links.py", "_build/html"]]),
     "unit": ("unit tests, and the rules for chapters", [[*PYTEST, "tests"]]),
-    "notebooks": ("every chapter prints what is stored", [[*PYTEST, "notebooks", "--nbval", "--nbval-current-env"]]),
+    "notebooks": (
+        "every chapter keeps the rules, and prints what is stored",
+        [[*PYTHON, "tools/notebooks.py", "--check"], [*PYTEST, "notebooks", "--nbval", "--nbval-current-env"]],
+    ),
 }
 
 

@@ -22,6 +22,29 @@ MIME_TYPES = {"text/plain", "text/html", "image/png", "image/svg+xml"}
 PICTURES = {"image/png", "image/svg+xml"}
 MAX_BYTES = 1_000_000
 MAX_LINES = 25
+MAX_SECONDS = 120
+MAX_GIGABYTES = 4
+SECTIONS = ("## Exercises", "## What to remember", "## Further reading")
+
+# What the frame of a new chapter holds in place of the text that is to come.
+PLACEHOLDERS = re.compile(
+    r"^\*\*(?:After this chapter you can|You should know)\*\* \.\.\.$|^## The first idea$"
+    r"|^A paragraph\. Then the equation,$|^A small research question\.$|^- Five lines\.$"
+    r"|^References, with what each is good for\.$",
+    re.M,
+)
+PLACEHOLDER_FIGURE = ("What to see in this figure, in a sentence.", "What those need who cannot see the figure.")
+
+# What would give other numbers on another processor, or in another run.
+UNREPRODUCIBLE = {
+    "torch.randn, whose bits depend on the processor; use torch.rand, or NumPy's generator": re.compile(
+        r"\btorch\.randn(?:_like)?\(|\.normal_\("
+    ),
+    "np.random without a generator of its own; use np.random.default_rng(seed)": re.compile(
+        r"\bnp\.random\.(?!default_rng\b|Generator\b|SeedSequence\b|PCG64\b)\w+\("
+    ),
+    "np.random.default_rng() without a seed": re.compile(r"\bdefault_rng\(\s*\)"),
+}
 
 # What an output holds only by accident: it would not be there, or not be the same, on another machine or day.
 ACCIDENTS = {
@@ -58,6 +81,7 @@ def problems(name: str, text: str) -> list[str]:
         cell["source"] = "".join(cell["source"])
         found += [f"{_called(cell, position)}: {problem}" for problem in _cell(cell, topic)]
     found += _exercises(notebook["cells"], topic)
+    found += _hidden(notebook["cells"])
     return [f"{name}: {problem}" for problem in found]
 
 
@@ -82,8 +106,13 @@ def _notebook(notebook: dict, topic: str, text: str) -> Iterator[str]:
     first, setup, third = ("".join(cell["source"]) for cell in cells[:3])
     if not re.match(rf"\(ch-{re.escape(topic)}\)=\n# \S", first):
         yield f"does not begin with the label (ch-{topic})= and a title"
-    if not publish.COST.search(first):
+    cost = publish.COST.search(first)
+    if not cost:
         yield f"needs a line like {publish.COST_EXAMPLE} in its first cell"
+    elif int(cost[1]) > MAX_SECONDS or _gigabytes(cost[2]) > MAX_GIGABYTES:
+        yield f"costs more than {MAX_SECONDS} seconds or {MAX_GIGABYTES} GB"
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    yield from (f"has no section {title!r}" for title in SECTIONS if not re.search(rf"^{title}$", prose, re.M))
     if not publish.is_setup(cells[1]) or any(publish.is_setup(cell) for cell in cells[2:]):
         yield "must have its second cell, and no other, tagged `setup`"
     elif setup != publish.setup_cell(publish.setting()):
@@ -98,6 +127,11 @@ def _notebook(notebook: dict, topic: str, text: str) -> Iterator[str]:
     yield from (f"has two figures named {n}" for n in sorted({n for n in names if n and names.count(n) > 1}))
 
 
+def _gigabytes(said: str) -> float:
+    number, unit = said.split()
+    return float(number) / (1 if unit == "GB" else 1000)
+
+
 def _cell(cell: dict, topic: str) -> Iterator[str]:
     if not cell["source"].strip():
         yield "is empty"
@@ -109,12 +143,19 @@ def _cell(cell: dict, topic: str) -> Iterator[str]:
         yield f"has needless metadata {sorted(unknown)}"
     if cell["cell_type"] == "code":
         yield from _code(cell, topic)
+    else:
+        placeholder = PLACEHOLDERS.search(cell["source"])
+        if placeholder:
+            yield f"still holds a text of the frame: {placeholder[0]!r}"
 
 
 def _code(cell: dict, topic: str) -> Iterator[str]:
     lines = len(HIDDEN_TESTS.sub("", cell["source"]).rstrip().splitlines())
     if lines > MAX_LINES:
         yield f"shows {lines} lines of code; at most {MAX_LINES}, better 15"
+    for what, pattern in UNREPRODUCIBLE.items():
+        if pattern.search(cell["source"]):
+            yield f"uses {what}"
     pictures = 0
     for output in cell["outputs"]:
         if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get("tags", []):
@@ -144,6 +185,8 @@ def _figure(cell: dict, topic: str, pictures: int) -> Iterator[str]:
         yield "needs a caption that says what to see, in metadata mystnb.figure.caption"
     if len(image.get("alt", "").split()) < 5:
         yield "needs a text for those who cannot see the figure, in metadata mystnb.image.alt"
+    if figure.get("caption") in PLACEHOLDER_FIGURE or image.get("alt") in PLACEHOLDER_FIGURE:
+        yield "still has the caption or the alternative text of the frame"
 
 
 def _exercises(cells: list[dict], topic: str) -> Iterator[str]:
@@ -174,7 +217,17 @@ def _exercises(cells: list[dict], topic: str) -> Iterator[str]:
     stray = {i for i, cell in enumerate(cells) if "nbgrader" in cell["metadata"]} - expected
     yield from (f"{_called(cells[i], i)}: is an nbgrader cell outside the five cells of an exercise" for i in stray)
     if not 4 <= graded <= 7 or open_ones != 1:
-        yield f"has {graded} graded exercises and {open_ones} open ones; expected four to seven, and one"
+        yield f"has {graded} exercises with a grade and {open_ones} open ones; expected four to seven, and one"
+
+
+def _hidden(cells: list[dict]) -> Iterator[str]:
+    """A test that stands elsewhere in the chapter is not hidden."""
+    seen = {line.strip() for cell in cells for line in HIDDEN_TESTS.sub("", cell["source"]).splitlines()}
+    for position, cell in enumerate(cells):
+        for block in HIDDEN_TESTS.findall(cell["source"]):
+            lines = [line.strip() for line in block.splitlines()]
+            shown = [line for line in lines if "assert" in line and line in seen]
+            yield from (f"{_called(cell, position)}: hides a test that is shown elsewhere: {line}" for line in shown)
 
 
 def _graded(label: str, rest: list[dict]) -> Iterator[str]:

@@ -12,6 +12,8 @@ import re
 import sys
 from pathlib import Path
 
+import yaml
+
 import guard
 import notebooks
 import publish
@@ -155,6 +157,12 @@ def frame(topic: str, heading: str, address: str) -> dict:
     return {"cells": cells, "metadata": guard.METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
+def plan(root: Path) -> dict[int, tuple[str, str]]:
+    """Name and title of every chapter that is planned, by number."""
+    parts = yaml.safe_load((root / "book" / "chapters.yml").read_text(encoding="utf-8"))
+    return {row["number"]: (row["name"], row["title"]) for part in parts for row in part["chapters"]}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -168,6 +176,15 @@ def main(arguments: list[str] | None = None) -> int:
     taken = [path.name for path in notebooks.chapters(args.root) if path.name[:2] == f"{args.number:02}"]
     if taken:
         print(f"new_chapter: chapter {args.number} is there already: notebooks/{taken[0]}", file=sys.stderr)
+        return 2
+    planned = plan(args.root).get(args.number)
+    if planned and planned != (args.topic, args.heading):
+        name, title = planned
+        print(
+            f'new_chapter: chapter {args.number} is planned as `{name}`, "{title}"; change book/chapters.yml first, '
+            "or call it so",
+            file=sys.stderr,
+        )
         return 2
     path = args.root / "notebooks" / f"{args.number:02}-{args.topic}.ipynb"
     notebook = frame(args.topic, args.heading, publish.setting(args.root))

@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not args.check:
             state = "NOT stored" if problems else "stored"
             print(f"{path.name}: {state}, {time.monotonic() - began:.0f} s, {spent() - cpu:.0f} s of CPU", flush=True)
-    print(f"{len(paths)} chapters, {failed} with problems")
+    print(f"{len(paths)} chapters, {failed} that break a rule for cells, figures or exercises")
     return 1 if failed else 0
 
 

@@ -20,7 +20,8 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   });
   // What scrolls sideways can be scrolled with the keyboard, also once it is unfolded.
-  const scrollable = "pre, mjx-container[display=true], .pst-scrollable-table-container, .cell_output .output";
+  const scrollable =
+    "pre, mjx-container[display=true], .pst-scrollable-table-container, .cell_output .output, figure:not(.movable)";
   const reach = (box) => {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
   };

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import tiktoken
 
 # For a text of fewer characters, a dictionary is faster than arrays.
-_SHORT = 2048
+_SHORT = 512
 
 
 class BPETokenizer(Tokenizer):
@@ -228,13 +228,15 @@ class BPETokenizer(Tokenizer):
 
     @cached_property
     def _table(self) -> UnitTable:
-        capacity = 1 << self._cache_size.bit_length() - 1
-        return UnitTable(self._encode_unit, self._unit_ids.__getitem__, self._pattern.line_ends, capacity)
+        capacity = 1 << self._cache_size.bit_length()
+        return UnitTable(self._encode_unit, self._pattern.line_ends, capacity)
 
-    def _encode_unit(self, unit: str) -> tuple[int, ...]:
+    def _encode_unit(self, unit: str) -> Sequence[int]:
         piece_ids = self._piece_ids
-        pieces = self._pattern.pieces(unit)
-        return piece_ids[unit] if len(pieces) == 1 else tuple([i for piece in pieces for i in piece_ids[piece]])
+        ids: list[int] = []
+        for piece in self._pattern.pieces(unit):
+            ids += piece_ids[piece]
+        return ids
 
     def _encode_piece(self, piece: str) -> tuple[int, ...]:
         return self._merge(piece.encode("utf-8"))

@@ -2,8 +2,9 @@
 
 Four ideas make it fast. A piece is a `str` in which a character stands for a token id, so that a merge is
 `str.replace`. (Surrogates serve as well as other characters: such a `str` is never encoded.) An index leads from a pair
-to the pieces that may hold it. Only the pairs beside a merge are counted anew. And the heap of pairs is lazy: a count
-in it may be out of date, which is noticed when it comes to the top, for the count of a pair never grows.
+to the pieces that may hold it. Only the pairs beside a merge are counted anew. And pairs are not sorted before it is
+their turn: those of equal count wait in a list, and the list of the largest count becomes a heap. A pair's count never
+grows, so a pair whose count has fallen is noticed when it comes to the top of the heap, and then waits further down.
 """
 
 from __future__ import annotations
@@ -46,37 +47,52 @@ def train_merges(
             first = second
     weight = word_counts.__getitem__
     counts = {pair: sum(map(weight, indices)) for pair, indices in where.items()}
-    heap = [(-count, pair) for pair, count in counts.items()]
-    heapify(heap)
+    waiting: defaultdict[int, list[str]] = defaultdict(list)
+    for pair, count in counts.items():
+        waiting[count].append(pair)
+    levels = [-count for count in waiting]
+    heapify(levels)
     merges: list[tuple[int, int]] = []
+
+    def wait(pair: str, count: int) -> None:
+        if count not in waiting:
+            heappush(levels, -count)
+        waiting[count].append(pair)
 
     def give_way(old: str, new: str, indices: list[int]) -> None:
         total = sum(map(weight, indices))
         counts[old] -= total
         counts[new] = total
         where[new] = indices
-        heappush(heap, (-total, new))
+        if total == level:
+            heappush(heap, new)
+        else:
+            wait(new, total)
 
-    while heap and len(merges) < n_merges:
-        negative, pair = heappop(heap)
-        count = counts[pair]
-        if count != -negative:
-            if count:
-                heappush(heap, (-count, pair))
-            continue
-        first, second = pair
-        new = chr(N_BYTES + len(merges))
-        merges.append((ord(first), ord(second)))
-        before, after, doubled = _replace(words, where.pop(pair), pair, new)
-        for other, indices in before.items():
-            give_way(other + first, other + new, indices)
-        for other, indices in after.items():
-            give_way(second + other, new + other, indices)
-        if doubled:
-            give_way(second + first, new + new, doubled)
-        counts[pair] = 0
-        if on_merge is not None:
-            on_merge()
+    while levels and len(merges) < n_merges:
+        level = -heappop(levels)
+        heap = waiting.pop(level)
+        heapify(heap)
+        while heap and len(merges) < n_merges:
+            pair = heappop(heap)
+            count = counts[pair]
+            if count != level:
+                if count:
+                    wait(pair, count)
+                continue
+            first, second = pair
+            new = chr(N_BYTES + len(merges))
+            merges.append((ord(first), ord(second)))
+            before, after, doubled = _replace(words, where.pop(pair), pair, new)
+            for other, indices in before.items():
+                give_way(other + first, other + new, indices)
+            for other, indices in after.items():
+                give_way(second + other, new + other, indices)
+            if doubled:
+                give_way(second + first, new + new, doubled)
+            counts[pair] = 0
+            if on_merge is not None:
+                on_merge()
     return merges
 
 

@@ -1,15 +1,17 @@
 """The ids of all units of a text at once: what a dictionary does for one unit, NumPy does here for thousands.
 
 A unit of up to 16 bytes is two 64-bit numbers, filled up with zeros. So looking up the units of a text is arithmetic on
-arrays: a hash, a slot, and a comparison with the two numbers that are stored there, until every unit has met its own
-numbers or an empty slot (a hash table with open addressing). Only what is not there, or is longer, is encoded one by
-one.
+arrays: a hash gives each unit its slot, the slot leads to a record, and the two numbers there are compared with those
+of the unit. A hash table would search on where they differ, round after round for fewer and fewer units. Here a slot
+belongs to the first unit that comes, which is mostly one that comes often; the others, and the longer units, are left
+to a dictionary.
 """
 
 from __future__ import annotations
 
-from array import array
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import Lock
 
 import numpy as np
@@ -17,20 +19,20 @@ from numpy.typing import NDArray
 
 _LONGEST = 16
 _MIX_LOW, _MIX_HIGH = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
-_HALF = np.uint64(32)
 
 # Classes of bytes: white space 0, other characters 1, letters and digits 2. A unit ends where the class goes down, but
 # never beside a character beyond ASCII: its bytes are 0 to what follows and 2 to what precedes.
 _CLASS_BEFORE = bytes(0 if i in b"\t\n\v\f\r " or i > 127 else 2 if chr(i).isalnum() else 1 for i in range(256))
 _CLASS_AFTER = _CLASS_BEFORE[:128] + bytes([2]) * 128
 
-# The bits that belong to a unit in each of its two numbers, by its length.
-_LOW_BITS = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_LONGEST + 1)], np.uint64)
-_HIGH_BITS = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(_LONGEST + 1)], np.uint64)
+# The bits that belong to a unit in each of its two numbers, by its length. The last entry is for all longer units: it
+# gives them numbers that no unit in a slot has.
+_LOW_BITS = np.array([(1 << 8 * min(n, 8)) - 1 for n in range(_LONGEST + 1)] + [0], np.uint64)
+_HIGH_BITS = np.array([(1 << 8 * max(n - 8, 0)) - 1 for n in range(_LONGEST + 1)] + [(1 << 64) - 1], np.uint64)
 
 
-def unit_starts(data: bytes, line_ends: bool) -> NDArray[np.int64]:
-    """Where the units of a text in UTF-8, of at least one byte, begin.
+def unit_bounds(data: bytes, line_ends: bool) -> NDArray[np.int64]:
+    """Where the units of a text in UTF-8, of at least one byte, begin; and behind them, where the last one ends.
 
     The units are those of `Pattern.units`, but for text beyond ASCII, where some are longer.
 
@@ -38,135 +40,102 @@ def unit_starts(data: bytes, line_ends: bool) -> NDArray[np.int64]:
         data: the text.
         line_ends: whether line ends behind punctuation belong to its unit, as in the cl100k pattern.
     """
-    before = np.frombuffer(data.translate(_CLASS_BEFORE), np.uint8)[:-1]
-    after = np.frombuffer(data.translate(_CLASS_AFTER), np.uint8)[1:]
-    is_start = np.empty(len(data), bool)
-    is_start[0] = True
-    np.less(after, before, out=is_start[1:])
+    # Before the text is white space, so that nothing ends there.
+    before = np.frombuffer((b" " + data).translate(_CLASS_BEFORE), np.uint8)
+    after = before[1:] if data.isascii() else np.frombuffer(data.translate(_CLASS_AFTER), np.uint8)
+    is_bound = np.empty(len(data) + 1, bool)
+    np.less(after, before[:-1], out=is_bound[:-1])
     if line_ends:
-        bytes_ = np.frombuffer(data, np.uint8)
-        is_line_end = (bytes_ == ord("\n")) | (bytes_ == ord("\r"))
-        taken = np.flatnonzero(is_start[1:] & is_line_end[1:] & (before == 1)) + 1
-        is_start[taken] = False
-        others = np.append(np.flatnonzero(~is_line_end), len(data))
-        behind = others[np.searchsorted(others, taken)]
-        is_start[behind[behind < len(data)]] = True
-    return np.flatnonzero(is_start)
-
-
-Encode = Callable[[str], Sequence[int]]
+        characters = np.frombuffer(data, np.uint8)
+        is_line_end = np.zeros(len(data) + 2, bool)
+        is_line_end[1:-1] = (characters == ord("\n")) | (characters == ord("\r"))
+        edges = np.flatnonzero(is_line_end[1:] != is_line_end[:-1])
+        begins, ends = edges[::2], edges[1::2]
+        taken = before[begins] == 1
+        is_bound[begins[taken]] = False
+        is_bound[ends[taken]] = True
+    is_bound[0] = is_bound[-1] = True
+    return np.flatnonzero(is_bound)
 
 
 class UnitTable:
-    """Encodes text by units, and remembers what the short ones gave. Threads may share it; they take turns.
+    """Encodes text by units, and remembers what they gave. Threads may share it; they take turns.
 
     Args:
-        encode_unit: ids of one unit.
-        encode_long_unit: the same for units of more than 16 bytes, which the table does not remember.
-        line_ends: see `unit_starts`.
-        capacity: how many units are remembered, a power of two; when there is no room for more, the table starts anew.
+        encode_unit: ids of one unit, at most one for each byte.
+        line_ends: see `unit_bounds`.
+        capacity: how many units are remembered, a power of two; when there is no room for more, or for four times as
+            many ids, the table starts anew.
     """
 
-    def __init__(self, encode_unit: Encode, encode_long_unit: Encode, line_ends: bool, capacity: int) -> None:
+    def __init__(self, encode_unit: Callable[[str], Sequence[int]], line_ends: bool, capacity: int) -> None:
         self._encode_unit = encode_unit
-        self._encode_long_unit = encode_long_unit
         self._line_ends = line_ends
         self.capacity = capacity
         self._shift = np.uint64(64 - capacity.bit_length())
-        self._low, self._high = np.zeros(capacity, np.uint64), np.zeros(capacity, np.uint64)
-        self._begins, self._counts = np.zeros(capacity, np.int64), np.zeros(capacity, np.int64)
+        # The record of a unit is a row: its two numbers, and where its ids begin and end. That the four lie side by
+        # side means that memory is asked for them once. Row 0 is that of no unit, to which empty slots lead.
+        self._records = np.zeros((capacity + 1, 4), np.uint64)
         self._ids = np.zeros(4 * capacity, np.int64)
         self._lock = Lock()
         self._forget()
 
     def _forget(self) -> None:
-        # NumPy reads the slots, Python fills them: both see the same memory.
-        self._slots = array("i", [-1]) * (2 * self.capacity)
-        self._rows_of_slots = np.frombuffer(self._slots, np.int32)
-        self._n_rows = self._n_ids = 0
+        self._rows_of_slots = np.zeros(2 * self.capacity, np.int32)
+        # Asked for a unit that is not there, the dictionary gives it the next row.
+        self._rows: defaultdict[bytes, int] = defaultdict()
+        self._rows.default_factory = self._rows.__len__
+        self._rows[b""] = 0
+        self._n_ids = 0
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text of 1 to `capacity` characters, none of them NUL."""
         with self._lock:
-            return self._encode(text.encode("utf-8"))
+            try:
+                return self._encode(text.encode("utf-8"))
+            except BaseException:  # also an interrupt, which may leave rows without a record
+                self._forget()
+                raise
 
     def _encode(self, data: bytes) -> list[int]:
-        starts = unit_starts(data, self._line_ends)
-        lengths = np.diff(starts, append=len(data))
+        bounds = unit_bounds(data, self._line_ends)
+        starts, lengths = bounds[:-1], bounds[1:] - bounds[:-1]
         eight_bytes_from = np.ndarray(len(data) + 9, "<u8", data + bytes(_LONGEST), strides=(1,))
         low = eight_bytes_from[starts] & _LOW_BITS.take(lengths, mode="clip")
         high = eight_bytes_from[starts + 8] & _HIGH_BITS.take(lengths, mode="clip")
-        mixed = low * _MIX_LOW ^ high * _MIX_HIGH
-        slots = ((mixed ^ mixed >> _HALF) * _MIX_LOW >> self._shift).astype(np.int64)
-        is_long = lengths > _LONGEST
-        rows = self._find(low, high, slots)
-        missing = np.flatnonzero((rows < 0) & ~is_long)
-        if self._n_rows + len(missing) > self.capacity:
-            self._forget()
-            return self._encode(data)
-        begins, counts = self._begins[rows], self._counts[rows]
+        slots = ((low * _MIX_LOW ^ high * _MIX_HIGH) >> self._shift).view(np.int64)
+        records = self._records.take(self._rows_of_slots[slots], axis=0)
+        missing = np.flatnonzero((records[:, 0] != low) | (records[:, 1] != high))
         if len(missing):
-            begins[missing], counts[missing], first = self._encode_each(
-                data, starts, lengths, missing, self._encode_unit
-            )
-            new = slice(self._n_rows, self._n_rows + len(first))
-            self._low[new], self._high[new] = low[first], high[first]
-            self._begins[new], self._counts[new] = begins[first], counts[first]
-            self._occupy(slots[first].tolist())
-            self._n_ids = int(begins[first[-1]] + counts[first[-1]])
-        long = np.flatnonzero(is_long)
-        if len(long):
-            begins[long], counts[long], _ = self._encode_each(data, starts, lengths, long, self._encode_long_unit)
-        ends = counts.cumsum()
-        places = np.repeat(begins - (ends - counts), counts)
+            if len(self._rows) + len(missing) > len(self._records) or self._n_ids + len(data) > len(self._ids):
+                self._forget()
+                return self._encode(data)
+            known = len(self._rows)
+            units = [data[i:j] for i, j in zip(starts[missing].tolist(), bounds[missing + 1].tolist(), strict=True)]
+            rows = np.array(list(map(self._rows.__getitem__, units)))
+            if len(self._rows) > known:
+                self._encode_from(known)
+                empty = (self._rows_of_slots[slots[missing]] == 0) & (lengths[missing] <= _LONGEST)
+                first, its_rows = missing[empty], rows[empty]
+                # Of several that come first to a slot, the last is written, and has it.
+                self._rows_of_slots[slots[first]] = its_rows
+                self._records[its_rows, 0], self._records[its_rows, 1] = low[first], high[first]
+            records[missing] = self._records[rows]
+        begins, ends = records.view(np.int64)[:, 2:].T
+        counts = ends - begins
+        places = np.repeat(ends - counts.cumsum(), counts)
         places += np.arange(len(places))
         return self._ids[places].tolist()
 
-    def _find(self, low: NDArray[np.uint64], high: NDArray[np.uint64], slots: NDArray[np.int64]) -> NDArray[np.int32]:
-        # The row of each unit, or -1; `slots` are moved to where the search ended.
-        rows = self._rows_of_slots[slots]
-        other = np.flatnonzero((rows >= 0) & ((self._low[rows] != low) | (self._high[rows] != high)))
-        while len(other):
-            slots[other] = (slots[other] + 1) & (2 * self.capacity - 1)
-            there = rows[other] = self._rows_of_slots[slots[other]]
-            other = other[(there >= 0) & ((self._low[there] != low[other]) | (self._high[there] != high[other]))]
-        return rows
-
-    def _occupy(self, slots: list[int]) -> None:
-        # Free slots from these on for the next rows.
-        table, last = self._slots, 2 * self.capacity - 1
-        for row, slot in enumerate(slots, start=self._n_rows):
-            while table[slot] >= 0:
-                slot = (slot + 1) & last
-            table[slot] = row
-        self._n_rows += len(slots)
-
-    def _encode_each(
-        self,
-        data: bytes,
-        starts: NDArray[np.int64],
-        lengths: NDArray[np.int64],
-        which: NDArray[np.int64],
-        encode: Encode,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[int]]:
-        # Encode units one by one, each once; put their ids behind those that are kept. Returns where the ids of each
-        # begin, how many they are, and which units came first of their kind.
-        known: dict[bytes, int] = {}
+    def _encode_from(self, known: int) -> None:
+        # Fill the records from row `known` on: a dictionary keeps the order in which units were put in.
+        units = list(islice(reversed(self._rows), len(self._rows) - known))
         ids: list[int] = []
-        begins, counts, kinds, first = [], [], [], []
-        for i, start, length in zip(which.tolist(), starts[which].tolist(), lengths[which].tolist(), strict=True):
-            unit = data[start : start + length]
-            kind = known.get(unit)
-            if kind is None:
-                kind = known[unit] = len(known)
-                unit_ids = encode(unit.decode("utf-8"))
-                begins.append(self._n_ids + len(ids))
-                counts.append(len(unit_ids))
-                first.append(i)
-                ids += unit_ids
-            kinds.append(kind)
-        end = self._n_ids + len(ids)
-        if end > len(self._ids):
-            self._ids = np.resize(self._ids, 2 * end)
-        self._ids[self._n_ids : end] = ids
-        return np.array(begins)[kinds], np.array(counts)[kinds], first
+        bounds = [self._n_ids]
+        for unit in reversed(units):
+            ids += self._encode_unit(unit.decode("utf-8"))
+            bounds.append(self._n_ids + len(ids))
+        self._ids[self._n_ids : bounds[-1]] = ids
+        self._n_ids = bounds[-1]
+        self._records[known : len(self._rows), 2] = bounds[:-1]
+        self._records[known : len(self._rows), 3] = bounds[1:]

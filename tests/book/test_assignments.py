@@ -300,6 +300,30 @@ def test_building_again_gives_the_same_files_and_keeps_the_grades(small):
         assert [student.id for student in gradebook.students] == students
 
 
+def test_tests_that_answers_were_handed_in_for_do_not_change_unasked(small, tmp_path):
+    course = tmp_path / "course"
+    assignments.build(course, assignments.sources(small, 7))
+    assignments.build(course, assignments.sources(small, 8))  # nobody has handed in anything
+    handed_in = course / "submitted" / "ada" / "01-machines" / "01-machines.ipynb"
+    handed_in.parent.mkdir(parents=True)
+    handed_in.write_bytes((course / "release" / "01-machines" / "01-machines.ipynb").read_bytes())
+    assignments.build(course, assignments.sources(small, 8))
+    with pytest.raises(AssignmentError, match="answers to 01-machines have been handed in"):
+        assignments.build(course, assignments.sources(small, 7))
+    assert "cohort = 8" in source(course / "source" / "01-machines" / "01-machines.ipynb", "setup")
+    assignments.build(course, assignments.sources(small, 7), force=True)
+    assert "cohort = 7" in source(course / "source" / "01-machines" / "01-machines.ipynb", "setup")
+
+
+@pytest.mark.parametrize("what", ["--course", "--private"])
+def test_what_belongs_to_a_class_stays_out_of_the_repository(what, capsys):
+    if not (ROOT / ".git").exists():
+        pytest.skip("this copy is no repository")
+    assert assignments.main([what, str(ROOT / "mine")]) == 1
+    assert f"{what.strip('-').upper()}={ROOT / 'mine'} lies in the repository" in capsys.readouterr().err
+    assert not (ROOT / "mine").exists()
+
+
 def test_private_files_take_the_place_of_prompts_tests_and_points(small, tmp_path):
     (tmp_path / "ex-machines-double.py").write_text('assert double(-3) == -6, "negative numbers too"\n', "utf-8")
     (tmp_path / "ex-machines-guess.yml").write_text(

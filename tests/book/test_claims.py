@@ -61,7 +61,9 @@ def test_a_row_says_how_it_is_settled_once_its_chapter_is_written() -> None:
 def test_a_chapter_settles_its_rows_and_no_others(chapter: Chapter) -> None:
     """The tags of a chapter's cells are the rows of the ledger that belong to it."""
     settled = settling_cells([ROOT / f"{chapter.docname}.ipynb"])
-    assert settled.keys() == owed(chapter).keys()
+    missing, foreign = sorted(owed(chapter).keys() - settled.keys()), sorted(settled.keys() - owed(chapter).keys())
+    assert not missing, f"no cell of {chapter.name} is tagged for these rows of the ledger: {', '.join(missing)}"
+    assert not foreign, f"these rows belong to other chapters: {', '.join(foreign)}"
 
 
 @pytest.mark.parametrize("chapter", WRITTEN, ids=lambda chapter: chapter.name)
@@ -74,7 +76,7 @@ def test_computed_and_measured_rows_are_settled_by_cells_that_can_fail(chapter: 
         if ledger[claim].by == "cited":
             assert any("{cite:" in cell["source"] for cell in found if cell["cell_type"] == "markdown"), claim
         else:
-            assert any("assert" in cell["source"] for cell in code), claim
+            assert any(re.search(r"^ *assert ", cell["source"], re.M) for cell in code), claim
             assert any(cell["outputs"] for cell in code), claim
 
 
@@ -96,6 +98,17 @@ def test_every_notebook_is_planned_and_in_the_table_of_contents() -> None:
     notebooks = [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
     assert notebooks == [chapter.docname for chapter in WRITTEN]
     assert [file for file in TOC if file.startswith("notebooks/")] == notebooks
+
+
+def test_every_chapter_stands_in_its_part_and_is_numbered() -> None:
+    """The parts of the table of contents that hold chapters are those of the plan."""
+    parts = read_plan(ROOT / "book" / "chapters.yml")
+    planned = {chapter.docname: part for part, chapters in parts.items() for chapter in chapters}
+    for part in yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]:
+        chapters = [file for file in toc_files(part) if file.startswith("notebooks/")]
+        for file in chapters:
+            assert planned[file] == part["caption"], f"{file} belongs to the part {planned[file]!r}"
+        assert bool(chapters) == part.get("numbered", False), f"{part['caption']}: chapters have `numbered: true`"
 
 
 def test_the_plan_has_28_chapters() -> None:

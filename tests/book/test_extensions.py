@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from minigpt_book import accessible, api, benchmarks, offline, student
 from minigpt_book.notebooks import page, without_grading
 
@@ -116,6 +117,14 @@ def test_claims_of_a_section_are_marked_below_its_heading() -> None:
     cell = markdown("past", "(sec-past)=\n## The past\n\nLong ago.", tags=["claim:S2.22"])
     (only,) = page({"cells": [cell]})["cells"]
     assert only["source"] == "(sec-past)=\n## The past\n\n:::{claim} S2.22\n:::\n\nLong ago."
+
+
+def test_figures_that_speak_in_shades_are_marked() -> None:
+    """In the dark, drawings are inverted; a heat map is not, since its shades have a meaning."""
+    heat = code("heat", "plt.imshow(table)\nplt.show()", mystnb=copy.deepcopy(FIGURE))
+    line = code("line", "plt.plot(x)\nplt.show()", mystnb=copy.deepcopy(FIGURE))
+    cells = page({"cells": [heat, line]})["cells"]
+    assert [cell["metadata"]["mystnb"]["image"].get("classes") for cell in cells] == ["shades", None]
 
 
 def test_a_page_keeps_what_needs_no_change() -> None:
@@ -355,4 +364,5 @@ def test_the_reader_can_download_the_student_edition(small_book: Path, chapter: 
     """The button leads to a file of the site, and there is none for Colab while the repository has no address."""
     assert "_static/student/01-machines.ipynb" in chapter
     assert (small_book / "_static" / "student" / "01-machines.ipynb").is_file()
-    assert "colab" not in chapter.lower()
+    published = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]["url"]
+    assert ("colab" in chapter.lower()) == ("https://github.com/" in published)

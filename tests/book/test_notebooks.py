@@ -26,6 +26,12 @@ def picture() -> dict:
 def chapter() -> dict:
     """A chapter that keeps every rule: the frame of a new one, with four exercises, as if it had been executed."""
     notebook = new_chapter.frame("toy", "A toy", publish.setting())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            lines = guard.PLACEHOLDERS.sub("Text.", "".join(cell["source"]))
+            cell["source"] = lines.splitlines(keepends=True)
+    settings = named(notebook, "idea-figure")["metadata"]["mystnb"]
+    settings["figure"]["caption"] = settings["image"]["alt"] = "A straight line that rises from zero to two."
     for i in range(3):
         label = f"ex-toy-again-{i}"
         prompt = new_chapter.PROMPT.replace("ex-TOPIC-twice", label)
@@ -65,6 +71,25 @@ def prints(text, name="stdout"):
 def without(id):
     """The removal of a cell."""
     return lambda notebook: notebook["cells"].remove(named(notebook, id))
+
+
+def costs(text):
+    """Another line of costs."""
+    return lambda notebook: named(notebook, "title").update(
+        source=["(ch-toy)=\n", "# A toy\n", "\n", f"**Cost:** about {text} of memory."]
+    )
+
+
+def frames_figure(notebook):
+    """The caption that the frame of a new chapter has."""
+    figure = named(notebook, "idea-figure")["metadata"]["mystnb"]["figure"]
+    figure["caption"] = guard.PLACEHOLDER_FIGURE[0]
+
+
+def shows_hidden_tests(notebook):
+    """Copy the hidden tests of an exercise into a cell that everybody sees."""
+    hidden = guard.HIDDEN_TESTS.search("".join(named(notebook, "ex-toy-again-1-check")["source"]))[0]
+    named(notebook, "idea-check")["source"] = hidden.splitlines(keepends=True)[1:-1]
 
 
 @pytest.mark.parametrize(
@@ -108,9 +133,18 @@ def without(id):
             "must stand once between ### BEGIN SOLUTION",
         ),
         (sets("ex-toy-again-1-check", "source", ["assert twice(1) == 2"]), "needs visible tests, and hidden ones"),
+        (shows_hidden_tests, "hides a test that is shown elsewhere: assert"),
         (sets("ex-toy-again-1-check", "metadata", {}), "needs the nbgrader metadata of a test"),
         (sets("ex-toy-again-1", "metadata", {}), "needs the nbgrader metadata of a solution"),
         (without("ex-toy-open-prompt"), "and 0 open ones"),
+        (without("remember"), "has no section '## What to remember'"),
+        (costs("500 seconds on one CPU core, 1 GB"), "costs more than 120 seconds or 4 GB"),
+        (costs("50 seconds on one CPU core, 8 GB"), "costs more than 120 seconds or 4 GB"),
+        (sets("idea", "source", ["A paragraph. Then the equation,\n", "\n"]), "still holds a text of the frame"),
+        (frames_figure, "caption or the alternative text of the frame"),
+        (sets("idea-check", "source", ["y = torch.randn(3)\n"]), "uses torch.randn"),
+        (sets("idea-check", "source", ["y = np.random.rand(3)\n"]), "uses np.random without a generator"),
+        (sets("idea-check", "source", ["y = np.random.default_rng().random(3)\n"]), "without a seed"),
         (lambda notebook: notebook.update(nbformat_minor=4), "format 4.5"),
         (lambda notebook: notebook.update(metadata={}), "notebook metadata"),
     ],
@@ -173,13 +207,21 @@ def test_chapters_are_chosen_by_number(tmp_path):
         notebooks.select(["3"], tmp_path)
 
 
-def test_the_frame_of_a_new_chapter_runs_and_lacks_only_exercises(tmp_path, capsys):
+def test_the_frame_of_a_new_chapter_runs_and_lacks_only_what_is_to_be_written(tmp_path, capsys, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "pyproject.toml").write_text('[tool.minigpt]\nrepository = ""\n')
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "chapters.yml").write_bytes((notebooks.ROOT / "book" / "chapters.yml").read_bytes())
+    monkeypatch.setattr(publish, "setting", lambda root=None: "")
     call = ["--root", str(tmp_path), "4", "attention", "Attention"]
     assert new_chapter.main(call) == 0
     path = tmp_path / "notebooks" / "04-attention.ipynb"
     assert "".join(json.loads(path.read_text())["cells"][0]["source"]).startswith("(ch-attention)=\n# Attention\n")
-    assert [problem.partition(" has ")[2][:19] for problem in notebooks.store(path)] == ["1 graded exercises "]
+    lacks = ("still holds a text of the frame", "still has the caption or the alternative text", "has 1 exercises")
+    problems = notebooks.store(path)
+    assert [problem for problem in problems if not any(lack in problem for lack in lacks)] == []
+    assert all(any(lack in problem for problem in problems) for lack in lacks)
     assert new_chapter.main(call) == 2
     assert "chapter 4 is there already" in capsys.readouterr().err
+    assert new_chapter.main(["--root", str(tmp_path), "5", "attention", "Attention"]) == 2
+    assert 'chapter 5 is planned as `block`, "The block"' in capsys.readouterr().err

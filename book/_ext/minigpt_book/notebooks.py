@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 
 MARKER = re.compile(r"^[ \t]*### (?:BEGIN|END) SOLUTION[ \t]*\n?", re.M)
 HEADING = re.compile(r"(?:\([^)\n]*\)=\n)?#+ .*\n+")
+SHADES = re.compile(r"\b(?:imshow|matshow|pcolor\w*|contourf)\(|\bcmap=")
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS[ \t]*\n.*?^[ \t]*### END HIDDEN TESTS[ \t]*(?:\n|\Z)", re.M | re.S)
 
 
@@ -29,6 +30,13 @@ def fold(cell: dict[str, Any], prompt: str) -> None:
     cell["metadata"].setdefault("mystnb", {}).update(
         code_prompt_show=f"Show {prompt}", code_prompt_hide=f"Hide {prompt}"
     )
+
+
+def mark_shades(cell: dict[str, Any]) -> None:
+    """Give a figure that speaks in shades a class, so that its dark and light are not exchanged on a dark page."""
+    settings = cell["metadata"].get("mystnb", {})
+    if "figure" in settings and SHADES.search(cell["source"]):
+        settings.setdefault("image", {})["classes"] = "shades"
 
 
 def claims_of(cell: dict[str, Any]) -> list[str]:
@@ -53,6 +61,7 @@ def page(notebook: dict[str, Any]) -> dict[str, Any]:
     for cell in notebook["cells"]:
         source = cell["source"]
         cell["source"] = source if isinstance(source, str) else "".join(source)
+        mark_shades(cell)
         tags = cell["metadata"].get("tags", [])
         if "nbgrader" in cell["metadata"]:
             cell["source"] = without_grading(cell["source"])
