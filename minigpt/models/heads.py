@@ -44,7 +44,7 @@ class MaskedLanguageModel(nn.Module):
 
 
 class TokenClassifier(nn.Module):
-    """A linear map of the vector of each token.
+    """A linear map of the vector of each token, behind the dropout of the encoder's configuration.
 
     Args:
         encoder: the model that reads.
@@ -55,6 +55,7 @@ class TokenClassifier(nn.Module):
     def __init__(self, encoder: BERT, n_classes: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.encoder = encoder
+        self.dropout = nn.Dropout(encoder.config.dropout)
         self.output = Linear(encoder.config.d_model, n_classes, std=encoder.config.std, generator=generator)
 
     def forward(
@@ -65,13 +66,13 @@ class TokenClassifier(nn.Module):
         segments: Int[Tensor, "batch time"] | None = None,
     ) -> Float[Tensor, "batch time n_classes"]:
         """The logits of each token; the arguments are those of `BERT.forward`."""
-        return self.output(self.encoder(ids, is_token=is_token, segments=segments))
+        return self.output(self.dropout(self.encoder(ids, is_token=is_token, segments=segments)))
 
 
 class SequenceClassifier(nn.Module):
     """A class (or, with one output, a number) for a whole text, read off the vector of its first token.
 
-    That vector goes through BERT's "pooler", a linear map and a hyperbolic tangent, and then a linear map.
+    That vector goes through BERT's "pooler", a linear map and a hyperbolic tangent, then dropout and a linear map.
 
     Args:
         encoder: the model that reads.
@@ -84,6 +85,7 @@ class SequenceClassifier(nn.Module):
         config = encoder.config
         self.encoder = encoder
         self.pooler = Linear(config.d_model, config.d_model, std=config.std, generator=generator)
+        self.dropout = nn.Dropout(config.dropout)
         self.output = Linear(config.d_model, n_classes, std=config.std, generator=generator)
 
     def forward(
@@ -95,4 +97,4 @@ class SequenceClassifier(nn.Module):
     ) -> Float[Tensor, "batch n_classes"]:
         """The logits of each text; the arguments are those of `BERT.forward`."""
         first = self.encoder(ids, is_token=is_token, segments=segments)[:, 0]
-        return self.output(torch.tanh(self.pooler(first)))
+        return self.output(self.dropout(torch.tanh(self.pooler(first))))
