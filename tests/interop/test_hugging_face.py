@@ -660,6 +660,18 @@ def test_exported_files_have_the_permissions_that_the_user_wants(folder):
         assert file.metadata() == {"format": "pt"}
 
 
+def test_every_tensor_starts_at_a_multiple_of_its_numbers_width(tmp_path):
+    tensors = {"a": torch.ones(3, dtype=torch.float16), "b": torch.arange(2.0, dtype=torch.float64), "c": torch.eye(3)}
+    files.write_tensors(tmp_path, tensors, 10**9)
+    found = load_file(tmp_path / files.SINGLE)
+    assert all(torch.equal(found[key], tensor) for key, tensor in tensors.items())
+    whole = (tmp_path / files.SINGLE).read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    header = json.loads(whole[8 : 8 + length])
+    assert length % 8 == 0
+    assert all(header[key]["data_offsets"][0] % tensor.itemsize == 0 for key, tensor in tensors.items())
+
+
 def small(**changes) -> TransformerConfig:
     """A configuration that GPT-2 can express, with changes."""
     return TransformerConfig(vocab_size=11, n_layers=1, d_model=8, n_heads=2, context=16).replace(**changes)

@@ -92,7 +92,8 @@ def export(
         extra: entries for `config.json` that the model does not hold, such as `eos_token_id` or `id2label`.
 
     Raises:
-        ValueError: if Transformers cannot express the model exactly, or `shard_size` is smaller than 1.
+        ValueError: if Transformers cannot express the model exactly, or `shard_size` is smaller than 1. (Rotary
+            positions are expressed in the layout "half"; `minigpt.nn.rotary.reorder` brings weights into it.)
         TypeError: if the model is none of those that `load` gives.
         FileExistsError: if there is something under this path already.
         FileNotFoundError: if the folder around it does not exist.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from jaxtyping import Float
@@ -71,7 +71,7 @@ class Names:
     ignored: str = r"(?!)"
     renamed: dict[str, str] = field(default_factory=dict)
 
-    def canonical(self, key: str, known: Iterable[str]) -> str | None:
+    def canonical(self, key: str, known: Collection[str]) -> str | None:
         """The name that `pieces` has for a tensor in a file; `None` if it is ignored.
 
         Args:
