@@ -5,13 +5,13 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from tqdm import tqdm
 
 Pair = tuple[str, str]
-Score = Callable[[int, int, int, int], float]
+Score = Callable[[int, int, int, int, bool], float]
 
 
 def join(pair: Pair) -> str:
@@ -19,19 +19,33 @@ def join(pair: Pair) -> str:
     return pair[0] + pair[1].removeprefix("##")
 
 
-def ratio(n_ab: int, n_a: int, n_b: int, n: int) -> float:
+def neighbours(word: Sequence[str]) -> Iterator[Pair]:
+    """The pairs of neighbours, each as often as a merge would join it: in `aaa` the pair `a a` once, not twice."""
+    last = None
+    for pair in pairwise(word):
+        if pair[0] == pair[1] and pair == last:
+            last = None
+        else:
+            last = pair
+            yield pair
+
+
+def ratio(n_ab: int, n_a: int, n_b: int, n: int, same: bool = False) -> float:
     """How often a pair occurs over how often it would, up to a constant, if its parts were independent."""
     return n_ab / (n_a * n_b)
 
 
-def likelihood(n_ab: int, n_a: int, n_b: int, n: int) -> float:
+def likelihood(n_ab: int, n_a: int, n_b: int, n: int, same: bool = False) -> float:
     """What a merge adds to the log-likelihood of the corpus, if its `n` symbols are drawn independently.
 
     That log-likelihood is the sum of `n_s log(n_s / n)` over the symbols `s`. The merge takes `n_ab` from `n_a`, from
-    `n_b` and from `n`, and makes a symbol that occurs `n_ab` times. (A symbol merged with itself loses twice as many,
-    as far as it has them; this is counted as if the two were different ones.)
+    `n_b` and from `n`, and makes a symbol that occurs `n_ab` times, as if no other pair had made it before. If a symbol
+    is merged with itself (`same`), it loses `2 n_ab`.
     """
-    parts = _x_log_x(n_a - n_ab) - _x_log_x(n_a) + _x_log_x(n_b - n_ab) - _x_log_x(n_b)
+    if same:
+        parts = _x_log_x(n_a - 2 * n_ab) - _x_log_x(n_a)
+    else:
+        parts = _x_log_x(n_a - n_ab) - _x_log_x(n_a) + _x_log_x(n_b - n_ab) - _x_log_x(n_b)
     return parts + _x_log_x(n_ab) + _x_log_x(n) - _x_log_x(n - n_ab)
 
 
@@ -55,8 +69,9 @@ def learn_merges(
     Args:
         words: the pieces of each distinct word, to the count of the word.
         n_merges: make at most so many new pieces.
-        score: of a pair `a b`, from n(ab), n(a), n(b) and the number of symbols; it must not grow when only that number
-            falls. Merging ends when no pair has a score above 0.
+        score: of a pair `a b`, from n(ab), n(a), n(b), the number of symbols, and whether a is b; it must not grow
+            when only the number of symbols falls. Merging ends when no pair has a score above 0. In a row of equal
+            symbols, n(ab) counts those that would be joined: one pair in `aaa`.
         min_count: a pair that occurs less often is not merged.
         progress: show a bar.
     """
@@ -133,8 +148,8 @@ class _Trainer:
             self._rebuild()
 
     def _entry(self, pair: Pair) -> tuple[float, int, Pair]:
-        n = self.pairs[pair]
-        return -self.score(n, self.symbols[pair[0]], self.symbols[pair[1]], self.n_symbols), -n, pair
+        (a, b), n = pair, self.pairs[pair]
+        return -self.score(n, self.symbols[a], self.symbols[b], self.n_symbols, a == b), -n, pair
 
     def _rebuild(self) -> None:
         self.heap = [self._entry(pair) for pair, n in self.pairs.items() if n >= self.min_count]
@@ -145,7 +160,7 @@ class _Trainer:
         self.n_symbols += n * len(word)
         for symbol in word:
             self.symbols[symbol] += n
-        for pair in pairwise(word):
+        for pair in neighbours(word):
             self.pairs[pair] += n
             if sign > 0:
                 self.places[pair].add(index)

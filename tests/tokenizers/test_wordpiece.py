@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minigpt.tokenizers import TokenizerError, WordPieceTokenizer
 from minigpt.tokenizers.wordpiece import BERT_SPECIAL_TOKENS, basic_tokens, spell
-from minigpt.tokenizers.wordpiece_training import SCORES, join, learn_merges
+from minigpt.tokenizers.wordpiece_training import SCORES, join, learn_merges, neighbours
 
 TEXTS = [
     "The unaffable baker baked a naïve cake, didn't she? Baking bakers bake.",
@@ -148,6 +148,18 @@ def test_text_that_spells_a_name_in_brackets_gives_no_special_token():
     ]
 
 
+def merged_by_definition(word, pair):
+    """The word with `None` for each place where the pair is joined, from the left."""
+    parts = []
+    for symbol in word:
+        # The pair starts with a part of the word as it was, never with one that this merge made.
+        if parts and (parts[-1], symbol) == pair:
+            parts[-1] = None
+        else:
+            parts.append(symbol)
+    return parts
+
+
 def merges_by_definition(words, n_merges, score, min_count):
     """Count everything anew for every merge."""
     words = dict(words)
@@ -158,26 +170,19 @@ def merges_by_definition(words, n_merges, score, min_count):
         for word, n in words.items():
             for symbol in word:
                 symbols[symbol] += n
-            for pair in pairwise(word):
-                pairs[pair] += n
+            for pair in set(pairwise(word)):
+                pairs[pair] += n * merged_by_definition(word, pair).count(None)
         ranked = [
-            (-score(n, symbols[a], symbols[b], symbols.total()), -n, (a, b))
+            (-score(n, symbols[a], symbols[b], symbols.total(), a == b), -n, (a, b))
             for (a, b), n in pairs.items()
             if n >= min_count
         ]
         if not ranked or min(ranked)[0] >= 0:
             break
-        a, b = pair = min(ranked)[2]
+        pair = min(ranked)[2]
         merged = Counter()
         for word, n in words.items():
-            parts = []
-            for symbol in word:
-                # The pair starts with a part of the word as it was, never with one that this merge made.
-                if parts and parts[-1] == (a, False) and symbol == b:
-                    parts[-1] = (join(pair), True)
-                else:
-                    parts.append((symbol, False))
-            merged[tuple(symbol for symbol, _ in parts)] += n
+            merged[tuple(symbol or join(pair) for symbol in merged_by_definition(word, pair))] += n
         words = merged
         if join(pair) not in known:
             known.add(join(pair))
@@ -198,15 +203,19 @@ def test_merges_are_those_of_the_definition(name):
     check()
 
 
-def test_likelihood_is_what_a_merge_adds_to_the_likelihood():
+@pytest.mark.parametrize("before", ["ababacbd", "aabaaabd", "aaaa", "aa"])
+def test_likelihood_is_what_a_merge_adds_to_the_likelihood(before):
     def log_likelihood(symbols):
         counts = Counter(symbols)
         return sum(n * math.log(n / len(symbols)) for n in counts.values())
 
-    before = ["a", "b", "a", "b", "a", "c", "b", "d"]
-    after = ["ab", "ab", "a", "c", "b", "d"]
-    gain = log_likelihood(after) - log_likelihood(before)
-    assert SCORES["likelihood"](2, 3, 3, 8) == pytest.approx(gain, abs=1e-12)
+    for a, b in sorted(set(pairwise(before))):
+        after = merged_by_definition(before, (a, b))
+        gain = log_likelihood(after) - log_likelihood(before)
+        n_ab = Counter(neighbours(before))[a, b]
+        assert n_ab == after.count(None)
+        found = SCORES["likelihood"](n_ab, before.count(a), before.count(b), len(before), a == b)
+        assert found == pytest.approx(gain, abs=1e-12)
 
 
 def test_the_ratio_prefers_rare_pairs_and_the_likelihood_frequent_ones():
