@@ -38,7 +38,7 @@ if find_spec("minigpt") is None:
         "run `make lab`, or `pip install '.[plot,torch]'`, and open the notebook again"
     )
 
-cohort = COHORT  # instructors change this: the numbers in the exercises depend on it
+cohort = COHORT  # instructors change this: the numbers in the tests of the exercises depend on it
 """
 PUBLISHED = """\
 from importlib.util import find_spec
@@ -46,7 +46,7 @@ from importlib.util import find_spec
 if find_spec("minigpt") is None:  # as on Colab, whose own torch stays as it is
     get_ipython().run_line_magic("pip", "install -q 'minigpt[plot,torch] @ git+ADDRESS'")
 
-cohort = COHORT  # instructors change this: the numbers in the exercises depend on it
+cohort = COHORT  # instructors change this: the numbers in the tests of the exercises depend on it
 """
 
 
