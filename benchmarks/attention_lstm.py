@@ -5,6 +5,7 @@
 Both map T vectors of width `D_MODEL` to as many, T = 16 to 4096, one text at a time. The two take turns within a round,
 and rounds are repeated: what counts are the ratios of the medians, of processor time. Forward is without gradients;
 training is forward and backward. Beside the times stand the numbers of multiplications, which follow from the sizes.
+They count all T^2 pairs; the kernel behind `causal=True` skips blocks of pairs that the mask hides.
 """
 
 from __future__ import annotations
