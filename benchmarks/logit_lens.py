@@ -2,7 +2,8 @@
 
 Run `python benchmarks/logit_lens.py` (some minutes); it prints a line a model and writes
 `benchmarks/results/logit_lens.json`. The models have the sizes and the training of the chapter, with other seeds for
-the initial weights and the order of the stories; one of them is trained four times as long.
+the initial weights and the order of the stories; one of them is trained four times as long. None of them is the
+chapter's own model, whose initial weights have seed 0.
 """
 
 from __future__ import annotations
