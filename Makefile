@@ -39,6 +39,10 @@ test-site: env-course ## every page in a browser, without network (needs Chromiu
 	@sh tools/book.sh
 	@$(PY) -m pytest tests/site --site _build/html
 
+.PHONY: online
+online: env-course ## fetch the released GPT-2 and compare with it, logit by logit (half a gigabyte; MINIGPT_GPT2=folder to fetch nothing)
+	@$(PY) -m pytest -m online -rs tests/interop
+
 .PHONY: notebooks
 notebooks: env-course ## execute the chapters, store their outputs and what depends on them (N=02 for one; about a minute each)
 	@$(PY) tools/notebooks.py $(N)

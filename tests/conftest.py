@@ -1,5 +1,15 @@
 """Shapes in the signatures of these packages are checked whenever a test calls them."""
 
+import pytest
+from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
-install_import_hook(["minigpt.nn"], "beartype.beartype")
+install_import_hook(["minigpt.nn", "minigpt.models"], "beartype.beartype")
+
+
+@pytest.fixture
+def without_shape_checks():
+    """To see what a function itself says about an argument of the wrong type."""
+    shape_checks.update("jaxtyping_disable", True)
+    yield
+    shape_checks.update("jaxtyping_disable", False)

@@ -1,6 +1,41 @@
 """The parts that a transformer is assembled from, each a `torch.nn.Module` of one idea."""
 
-from minigpt.nn.embedding import TokenEmbedding
+from minigpt.nn.attention import Attention, attention_reference
+from minigpt.nn.block import Block, CrossBlock, PostNormBlock, PostNormCrossBlock
+from minigpt.nn.cache import Cache, LayerCache
+from minigpt.nn.embedding import ScaledTokenEmbedding, TokenEmbedding
+from minigpt.nn.feedforward import ACTIVATIONS, FeedForward, GatedFeedForward
+from minigpt.nn.linear import Linear
+from minigpt.nn.mask import causal_mask, padding_mask
+from minigpt.nn.norm import LayerNorm, RMSNorm, rms_norm
 from minigpt.nn.position import LearnedPositions, SinusoidalPositions, frequencies, sinusoidal
+from minigpt.nn.rotary import LinearScaling, Llama3Scaling, Rotary
 
-__all__ = ["LearnedPositions", "SinusoidalPositions", "TokenEmbedding", "frequencies", "sinusoidal"]
+__all__ = [
+    "ACTIVATIONS",
+    "Attention",
+    "Block",
+    "Cache",
+    "CrossBlock",
+    "FeedForward",
+    "GatedFeedForward",
+    "LayerCache",
+    "LayerNorm",
+    "LearnedPositions",
+    "Linear",
+    "LinearScaling",
+    "Llama3Scaling",
+    "PostNormBlock",
+    "PostNormCrossBlock",
+    "RMSNorm",
+    "Rotary",
+    "ScaledTokenEmbedding",
+    "SinusoidalPositions",
+    "TokenEmbedding",
+    "attention_reference",
+    "causal_mask",
+    "frequencies",
+    "padding_mask",
+    "rms_norm",
+    "sinusoidal",
+]

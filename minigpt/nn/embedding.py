@@ -80,3 +80,15 @@ class TokenEmbedding(nn.Module):
     def extra_repr(self) -> str:
         """Sizes, for `print(module)`."""
         return f"vocab_size={self.vocab_size}, d_model={self.d_model}"
+
+
+class ScaledTokenEmbedding(TokenEmbedding):
+    """A table whose rows are multiplied by the root of `d_model` when they are looked up, but not in the output map.
+
+    So a table that both ends of a model share can have small entries at its output and vectors of ordinary size at its
+    input (Vaswani et al., 2017, section 3.4).
+    """
+
+    def forward(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
+        """Look up the vector of every id, and scale it; see `TokenEmbedding.forward`."""
+        return super().forward(ids) * self.d_model**0.5

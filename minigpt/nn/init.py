@@ -29,5 +29,7 @@ def uniform_(tensor: Tensor, std: float, generator: torch.Generator | None = Non
     if tensor.is_meta:
         return tensor
     bound = math.sqrt(3) * std
-    draws = torch.empty(tensor.shape, dtype=torch.float32, device="cpu").uniform_(-bound, bound, generator=generator)
-    return tensor.copy_(draws)
+    # Draws from 0 to 1 are the same everywhere, and the subtraction is exact. Draws from `-bound` to `bound` are not: a
+    # CPU that multiplies and adds in one step rounds once, another twice.
+    draws = torch.empty(tensor.shape, dtype=torch.float32, device="cpu").uniform_(generator=generator)
+    return tensor.copy_(draws.sub_(0.5).mul_(2 * bound))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from minigpt.nn.init import uniform_
@@ -74,9 +74,14 @@ class SinusoidalPositions(nn.Module):
         table = torch.empty(n_positions, d_model)
         self.register_buffer("table", table.copy_(sinusoidal(n_positions, d_model, base)), persistent=False)
 
-    def forward(self, x: Float[Tensor, "*batch time d_model"], start: int = 0) -> Float[Tensor, "*batch time d_model"]:
+    def forward(
+        self,
+        x: Float[Tensor, "*batch time d_model"],
+        start: int = 0,
+        positions: Int[Tensor, "#batch time"] | None = None,
+    ) -> Float[Tensor, "*batch time d_model"]:
         """Add the vectors of positions `start`, `start + 1`, ... to `x`; see `LearnedPositions.forward`."""
-        return x + _rows(self.table, x, start)
+        return _added(self.table, x, start, positions)
 
     def extra_repr(self) -> str:
         """Sizes, for `print(module)`."""
@@ -114,31 +119,53 @@ class LearnedPositions(nn.Module):
         """Draw the initial weights anew."""
         uniform_(self.weight, self.std, generator)
 
-    def forward(self, x: Float[Tensor, "*batch time d_model"], start: int = 0) -> Float[Tensor, "*batch time d_model"]:
+    def forward(
+        self,
+        x: Float[Tensor, "*batch time d_model"],
+        start: int = 0,
+        positions: Int[Tensor, "#batch time"] | None = None,
+    ) -> Float[Tensor, "*batch time d_model"]:
         """Add the vectors of positions `start`, `start + 1`, ... to `x`.
 
         Args:
             x: one vector for each token, in order.
             start: position of the first of them; 0 unless `x` continues a text whose beginning was seen before.
+            positions: the position of every token, where they do not follow one another; `start` is then not used.
 
         Raises:
             ValueError: if a position has no row, or the width of `x` is another.
         """
-        return x + _rows(self.weight, x, start)
+        return _added(self.weight, x, start, positions)
 
     def extra_repr(self) -> str:
         """Sizes, for `print(module)`."""
         return f"n_positions={self.weight.shape[0]}, d_model={self.weight.shape[1]}"
 
 
-def _rows(table: Tensor, x: Tensor, start: int) -> Tensor:
-    time, width = x.shape[-2:]
-    n_positions, d_model = table.shape
-    if width != d_model:
-        raise ValueError(f"x has width {width}, these position vectors have d_model={d_model}")
+def _added(table: Tensor, x: Tensor, start: int, positions: Tensor | None) -> Tensor:
+    if x.shape[-1] != table.shape[1]:
+        raise ValueError(f"x has width {x.shape[-1]}, these position vectors have d_model={table.shape[1]}")
+    return x + rows(table, x.shape[-2], start, positions).to(x.dtype)
+
+
+def rows(
+    table: Float[Tensor, "n_positions width"],
+    time: int,
+    start: int = 0,
+    positions: Int[Tensor, "*batch time"] | None = None,
+) -> Float[Tensor, "*batch time width"]:
+    """The rows of `time` tokens from position `start` on, or of the given positions.
+
+    Raises:
+        ValueError: if a position has no row.
+        IndexError: if one of the given positions has no row. (A GPU reports this as a device-side assertion.)
+    """
+    if positions is not None:
+        return table[positions]
+    n_positions = len(table)
     if start < 0 or start + time > n_positions:
         raise ValueError(
             f"{time} tokens from position {start} need positions {start} to {start + time - 1}, but there are rows 0 "
             f"to {n_positions - 1}; shorten the text, or build the module with a larger n_positions"
         )
-    return table[start : start + time].to(x.dtype)
+    return table[start : start + time]

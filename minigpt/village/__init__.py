@@ -8,6 +8,15 @@ from minigpt.village.parser import Contradiction, ParseError, contradictions, pa
 from minigpt.village.questions import Question, questions
 from minigpt.village.reader import log_prob_without_state
 from minigpt.village.stories import SIZES, Story, derivations, log_prob, stories, story
+from minigpt.village.translation.pairs import (
+    SentencePair,
+    english_log_prob,
+    german_log_prob,
+    sentence_pair,
+    sentence_pairs,
+    size_of_pairs,
+    translate,
+)
 
 __all__ = [
     "SIZES",
@@ -17,14 +26,21 @@ __all__ = [
     "Event",
     "ParseError",
     "Question",
+    "SentencePair",
     "Story",
     "contradictions",
     "derivations",
+    "english_log_prob",
     "entropy",
+    "german_log_prob",
     "log_prob",
     "log_prob_without_state",
     "parse",
     "questions",
+    "sentence_pair",
+    "sentence_pairs",
+    "size_of_pairs",
     "stories",
     "story",
+    "translate",
 ]

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -267,6 +268,25 @@ def test_a_path_that_leads_nowhere_is_an_error() -> None:
         benchmarks.rows(RESULTS, "training[vocab_size].seconds.ours", ["tokens"], [])
     with pytest.raises(ValueError, match="the head names"):
         benchmarks.rows(RESULTS, "kinds.*.*", ["text"], [])
+
+
+def test_a_type_is_found_under_the_package_that_offers_it() -> None:
+    """A signature names the module in which an alias is defined; the page shows it under the package around it."""
+
+    class Python:
+        def resolve_xref(self, env: Any, doc: str, builder: Any, kind: str, target: str, node: Any, text: Any) -> Any:
+            return f"{kind} {target}" if target == "zoo.cats.Pair" else None
+
+    env = SimpleNamespace(get_domain=lambda name: Python())
+    app = SimpleNamespace(builder=None)
+
+    def resolve(target: str) -> Any:
+        node = {"refdomain": "py", "reftype": "class", "reftarget": target, "refdoc": "page"}
+        return api.resolve_alias(app, env, node, None)
+
+    assert resolve("zoo.cats.inner.names.Pair") == "type zoo.cats.Pair"
+    assert resolve("zoo.cats.Pair") == "type zoo.cats.Pair"
+    assert resolve("zoo.Pair") is None
 
 
 INDEX = """\

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 import torch
-from jaxtyping import TypeCheckError, config
+from jaxtyping import TypeCheckError
 from torch.nn import functional as F
 
 from minigpt.nn import TokenEmbedding
@@ -18,13 +18,6 @@ def seeded(seed: int = 0) -> torch.Generator:
 @pytest.fixture
 def embedding() -> TokenEmbedding:
     return TokenEmbedding(11, 6, generator=seeded())
-
-
-@pytest.fixture
-def without_shape_checks():
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("shape", [(), (7,), (3, 7), (2, 3, 7), (0,)])

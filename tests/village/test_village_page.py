@@ -63,7 +63,7 @@ def test_the_text_shows_what_was_measured():
 
 
 def test_the_examples_run():
-    usage, plot = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    usage, plot, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     exec(usage, {})
     names: dict = {}
     exec(plot, names)

@@ -245,11 +245,20 @@ class Api(SphinxDirective):
 
 
 def resolve_alias(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: nodes.Element) -> nodes.Element | None:
-    """Find a type alias that a signature names; Sphinx itself looks for classes alone."""
+    """Find a type alias that a signature names; Sphinx itself looks for classes alone.
+
+    It may be defined in a module and shown under a package around it, from where one imports it.
+    """
     if node.get("refdomain") != "py" or node.get("reftype") != "class":
         return None
     python = env.get_domain("py")
-    return python.resolve_xref(env, node["refdoc"], app.builder, "type", node["reftarget"], node, text)
+    path, _, name = node["reftarget"].rpartition(".")
+    while path:
+        found = python.resolve_xref(env, node["refdoc"], app.builder, "type", f"{path}.{name}", node, text)
+        if found is not None:
+            return found
+        path = path.rpartition(".")[0]
+    return None
 
 
 def setup(app: Sphinx) -> None:
