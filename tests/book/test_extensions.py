@@ -165,6 +165,7 @@ def test_colab_opens_the_student_edition_of_a_repository_on_github() -> None:
 PACKAGE = '''\
 """A package that cannot be imported."""
 from __future__ import annotations
+import os
 from collections.abc import Iterable
 from zoo import Lion
 raise ImportError("the reference reads the source and runs nothing")
@@ -186,7 +187,7 @@ class Cat(Pet):
             KeyError: if nothing is there.
         """
     def _sleep(self): ...
-def meow(cat: Cat, **how: str) -> None:
+def meow(cat: Cat, **how: os.PathLike[str]) -> None:
     """Say it."""
 def purr(): ...
 '''
@@ -207,7 +208,7 @@ def test_the_reference_reads_signatures_without_importing(zoo: Path) -> None:
     assert api.signature(cat["__init__"], method=True) == "(lives: int, *, tails: int = 1) -> None"
     chase = "(pairs: list[~zoology.Pair], /, *others: ~zoo.Lion) -> ~collections.abc.Iterable[~zoology.Pair]"
     assert api.signature(cat["chase"], method=True) == chase
-    assert api.signature(module["meow"]) == "(cat: ~zoology.Cat, **how: str) -> None"
+    assert api.signature(module["meow"]) == "(cat: ~zoology.Cat, **how: ~os.PathLike[str]) -> None"
 
 
 def test_the_reference_shows_what_is_public_and_what_that_names(zoo: Path) -> None:

@@ -57,8 +57,10 @@ def annotation(expression: griffe.Expr | str | None) -> str:
     """An annotation in which every name is written out in full, for Sphinx to find, with the sign to show it short."""
     if expression is None or isinstance(expression, str):
         return expression or ""
-    parts = (part if isinstance(part, str) else part.canonical_path for part in expression.iterate(flat=True))
-    return "".join(f"~{part}" if FULL_NAME.fullmatch(part) else part for part in parts)
+    if isinstance(expression, griffe.ExprName | griffe.ExprAttribute):
+        path = expression.canonical_path
+        return f"~{path}" if FULL_NAME.fullmatch(path) else path
+    return "".join(map(annotation, expression.iterate(flat=False)))
 
 
 def signature(function: griffe.Function, *, method: bool = False) -> str:
