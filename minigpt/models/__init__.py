@@ -4,6 +4,7 @@ from minigpt.models.bert import BERT
 from minigpt.models.config import TransformerConfig
 from minigpt.models.count import ARCHITECTURES, count_parameters
 from minigpt.models.encoder_decoder import DecoderState, EncoderDecoder
+from minigpt.models.folder import load_model, save_model
 from minigpt.models.gpt import GPT
 from minigpt.models.heads import MaskedLanguageModel, SequenceClassifier, TokenClassifier
 from minigpt.models.presets import PRESETS, Preset, preset
@@ -21,5 +22,7 @@ __all__ = [
     "TokenClassifier",
     "TransformerConfig",
     "count_parameters",
+    "load_model",
     "preset",
+    "save_model",
 ]
