@@ -10,6 +10,7 @@ from minigpt.nn.mask import causal_mask, document_mask, document_positions, padd
 from minigpt.nn.norm import LayerNorm, RMSNorm, rms_norm
 from minigpt.nn.position import LearnedPositions, SinusoidalPositions, frequencies, sinusoidal
 from minigpt.nn.rotary import LinearScaling, Llama3Scaling, Rotary
+from minigpt.nn.shift import ShiftedAttention, TokenShift
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,8 +31,10 @@ __all__ = [
     "RMSNorm",
     "Rotary",
     "ScaledTokenEmbedding",
+    "ShiftedAttention",
     "SinusoidalPositions",
     "TokenEmbedding",
+    "TokenShift",
     "attention_reference",
     "causal_mask",
     "document_mask",
