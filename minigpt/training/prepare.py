@@ -76,7 +76,7 @@ def prepare(
     }
     training: dict[str, Any] = {"precision": fastest_precision(device), "seed": settings.seed}
     training |= chosen.settings | settings.training
-    training["evaluate_batches"] = make_loader(validation, values, World()).batches_per_epoch
+    training["evaluate_batches"] = make_loader(validation, values, world, repeat=False).batches_per_epoch
     if not isinstance(source, VillageSource):
         _write(source.training(), tokenizer, paths[TRAIN])
         seconds_per_token = 0.0
@@ -85,7 +85,7 @@ def prepare(
         model = GPT(config, generator=torch.Generator().manual_seed(settings.seed)).to(device)
         left = 60 * settings.minutes - (time.perf_counter() - start)
         per_batch = seconds_per_token * values["batch_size"] * config.context
-        steps = affordable_steps(left, model, training, make_loader(validation, values, World()), per_batch, world.size)
+        steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
         say(f"{steps} steps fit into {settings.minutes:g} minutes")
     training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
     tenth = max(1, steps // 10)
@@ -102,16 +102,23 @@ def prepare(
         file.write("\n")
 
 
-def make_loader(tokens: Tokens, values: dict[str, Any], world: World) -> Loader:
-    """The batches of a run, of one process's part."""
+def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True) -> Loader:
+    """The batches of a run, of one process's part; without `repeat`, every token of them once.
+
+    Raises:
+        ValueError: if the processes cannot share a batch in equal parts.
+    """
+    if values["batch_size"] % world.size:
+        raise ValueError(f"batch_size={values['batch_size']} is no multiple of {world.size} processes; choose another")
     return Loader(
         tokens,
-        batch_size=values["batch_size"],
+        batch_size=values["batch_size"] // world.size,
         context=values["context"],
         seed=values["seed"],
         rank=world.rank,
         world_size=world.size,
         cross=values["cross"],
+        repeat=repeat,
     )
 
 
@@ -131,7 +138,6 @@ def affordable_steps(
         training: values of `TrainingConfig`.
         loader: batches of the size that is wanted.
         data_seconds: what the data of one batch costs beside its step.
-        n_processes: number of processes that share a batch.
 
     Raises:
         ValueError: if not even ten steps fit.
@@ -143,7 +149,7 @@ def affordable_steps(
     first = time.perf_counter()
     while time.perf_counter() - first < min(_SPEED_SECONDS, 0.05 * seconds):
         trainer.train(until=trainer.step + 1)
-    per_step = (time.perf_counter() - first) / (trainer.step - 3) / n_processes + data_seconds
+    per_step = (time.perf_counter() - first) / (trainer.step - 3) + data_seconds
     evaluating = time.perf_counter()
     trainer.evaluate()
     evaluations = 10 * (time.perf_counter() - evaluating)

@@ -46,7 +46,7 @@ class Run:
             model,
             config,
             make_loader(open_tokens(folder / TRAIN), values, world),
-            validation=make_loader(open_tokens(folder / VALIDATION), values, world),
+            validation=make_loader(open_tokens(folder / VALIDATION), values, world, repeat=False),
             folder=folder,
             world=world,
             progress=progress,

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 
-import numpy as np
-
 from minigpt.data.corpora import corpus
 from minigpt.data.shards import Tokens
 from minigpt.training.settings import RunSettings
@@ -48,8 +46,7 @@ class TextSource:
 
     def has_short_documents(self, validation: Tokens, context: int) -> bool:
         """Whether nearly all documents fit into the context, so that none needs to be cut."""
-        lengths = np.diff(validation.starts, append=len(validation))
-        return len(lengths) > 1 and float(np.mean(lengths <= context)) >= 0.95
+        return validation.n_documents > 1 and float((validation.lengths <= context).mean()) >= 0.95
 
     def floor(self, validation: Tokens) -> float | None:
         """The true entropy of the validation text in nats a token: not known."""

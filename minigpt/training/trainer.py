@@ -7,7 +7,8 @@ import math
 import os
 import sys
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,8 +86,8 @@ class Trainer:
         self._parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         self._peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.step, self.best, self.tokens, self.seconds = 0, math.inf, 0, 0.0
-        # Dropout draws from PyTorch's own generator. Ranks drop different positions.
-        torch.manual_seed(config.seed * 1_000_003 + self.world.rank)
+        self._drawing = False
+        self._generators = self._seeded(config.seed * 1_000_003 + self.world.rank)
 
     def train(self, until: int | None = None) -> Record:
         """Make steps until the end, or until `until` of them are made.
@@ -97,7 +98,7 @@ class Trainer:
         """
         until = self.config.steps if until is None else min(until, self.config.steps)
         rate = self._machine_rate() if self.progress else None
-        with self._bar(until) as bar:
+        with self._own_generators(), self._bar(until) as bar:
             while self.step < until:
                 start = time.perf_counter()
                 values = self._step()
@@ -162,10 +163,7 @@ class Trainer:
         if self.folder is None:
             raise ValueError("there is no folder for checkpoints; give one to Trainer(folder=...)")
         # What every process draws by itself differs; the first one keeps it for all.
-        generators = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            generators["cuda"] = torch.cuda.get_rng_state(self.device)
-        generators = self._gather(generators)
+        generators = self._gather(self._states() if self._drawing else self._generators)
         if not self.world.is_first:
             return
         state = {
@@ -208,14 +206,45 @@ class Trainer:
             )
         set_weights(self.model, checkpoint.weights)
         self.optimizer.load_state_dict(state["optimizer"])
-        own_generators = state["generators"][self.world.rank % len(state["generators"])]
-        torch.set_rng_state(own_generators["cpu"])
-        if self.device.type == "cuda" and "cuda" in own_generators:
-            torch.cuda.set_rng_state(own_generators["cuda"], self.device)
+        if len(state["generators"]) != self.world.size:
+            raise ValueError(f"the checkpoint is of {len(state['generators'])} processes, these are {self.world.size}")
+        self._generators = state["generators"][self.world.rank]
         self.step, self.tokens, self.seconds = checkpoint.step, state["tokens"], state["seconds"]
         self.best = math.inf if state["best"] is None else state["best"]
         self.record.rewind(self.step)
         return self.step
+
+    # Dropout draws from PyTorch's own generators, which belong to everybody: they are ours while we train.
+
+    @contextmanager
+    def _own_generators(self) -> Iterator[None]:
+        others = self._states()
+        self._set_states(self._generators)
+        self._drawing = True
+        try:
+            yield
+        finally:
+            self._drawing = False
+            self._generators = self._states()
+            self._set_states(others)
+
+    def _seeded(self, seed: int) -> dict[str, torch.Tensor]:
+        others = self._states()
+        torch.manual_seed(seed)
+        states = self._states()
+        self._set_states(others)
+        return states
+
+    def _states(self) -> dict[str, torch.Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
+
+    def _set_states(self, states: Mapping[str, torch.Tensor]) -> None:
+        torch.set_rng_state(states["cpu"])
+        if "cuda" in states and self.device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"], self.device)
 
     def _evaluate_and_keep(self) -> None:
         loss = self.evaluate()

@@ -19,7 +19,7 @@ def test_every_line_of_the_record_is_a_point_and_the_floors_are_lines():
     assert list(validation.get_xdata()) == [2]
     assert set(plateau.get_ydata()) == {1.2}
     assert set(floor.get_ydata()) == {1.0}
-    assert [text.get_text() for text in ax.get_legend().get_texts()][0] == "small: training"
+    assert ax.get_legend().get_texts()[0].get_text() == "small: training"
     plt.close("all")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import CONFIG, small_tokens, small_trainer
+from small_run import CONFIG, small_tokens, small_trainer
 
 from minigpt.data.loader import Loader
 from minigpt.models import GPT
@@ -109,7 +109,7 @@ KILLED = """
 import sys, time
 sys.path.insert(0, {here!r})
 from pathlib import Path
-from small import small_trainer
+from small_run import small_trainer
 trainer = small_trainer(Path({tokens!r}), out=Path({out!r}), steps=400, checkpoint_every=10, evaluate_every=50)
 print(trainer.resume(), flush=True)
 trainer.train()
@@ -167,7 +167,7 @@ def test_a_full_disk_ends_the_run_with_an_error_and_keeps_what_was_there(tmp_pat
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-        with pytest.raises(OSError, match="too large|space"):
+        with pytest.raises(OSError, match=r"too large|space"):
             trainer.train()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -216,7 +216,7 @@ sys.path.insert(0, {here!r})
 from pathlib import Path
 import torch
 from minigpt.training import join_world, leave_world
-from small import small_trainer
+from small_run import small_trainer
 torch.set_num_threads(1)
 world = join_world()
 trainer = small_trainer(Path({tokens!r}), rank=world.rank, size=world.size, out=Path({out!r}))

@@ -27,7 +27,7 @@ def small_tokens(folder, n_documents: int = 60, seed: int = 0):
 def small_trainer(folder, *, rank: int = 0, size: int = 1, out=None, model_seed: int = 0, **settings) -> Trainer:
     """A trainer of the small model; the same arguments, the same run."""
     tokens = small_tokens(folder)
-    options = {"batch_size": 8, "context": 12, "seed": 3, "rank": rank, "world_size": size}
+    options = {"batch_size": 8 // size, "context": 12, "seed": 3, "rank": rank, "world_size": size}
     defaults = {"steps": 12, "lr": 3e-3, "evaluate_every": 4, "evaluate_batches": 2, "checkpoint_every": 4}
     return Trainer(
         GPT(CONFIG, generator=torch.Generator().manual_seed(model_seed)),
