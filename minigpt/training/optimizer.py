@@ -70,7 +70,11 @@ class AdamW(Optimizer):
 
 
 def orthogonalized(
-    matrices: Float[Tensor, "*batch rows columns"], *, rounds: int = 5, eps: float = 1e-7
+    matrices: Float[Tensor, "*batch rows columns"],
+    *,
+    rounds: int = 5,
+    eps: float = 1e-7,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "*batch rows columns"]:
     """The nearest matrices with orthonormal rows or columns, roughly: of `U S V^T` what is left is about `U V^T`.
 
@@ -82,16 +86,17 @@ def orthogonalized(
         matrices: one matrix, or several of one shape.
         rounds: number of rounds.
         eps: keeps a matrix of zeros finite.
+        dtype: floating-point type to calculate in; by default that of the matrices. Three digits are enough.
     """
     a, b, c = COEFFICIENTS
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.mT
     # The largest singular value is at most the root of the sum of squares.
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + eps)
+    x = (x / (x.norm(dim=(-2, -1), keepdim=True) + eps)).to(dtype or x.dtype)
     for _ in range(rounds):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return x if wide else x.mT
+    return (x if wide else x.mT).to(matrices.dtype)
 
 
 class Muon(Optimizer):
@@ -105,6 +110,7 @@ class Muon(Optimizer):
         lr: learning rate, above 0.
         momentum: how slowly the average of the gradient forgets, from 0 to below 1; Nesterov's variant.
         weight_decay: share that is taken off at each step, times the learning rate.
+        dtype: floating-point type in which steps are made orthogonal; by default that of the matrices.
 
     Raises:
         ValueError: if a parameter is no matrix, or a number is out of range.
@@ -117,10 +123,12 @@ class Muon(Optimizer):
         *,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        dtype: torch.dtype | None = None,
     ) -> None:
         if not (0 < lr < math.inf and 0 <= momentum < 1 and weight_decay >= 0):
             raise ValueError(f"lr={lr}, momentum={momentum}, weight_decay={weight_decay}: one is out of range")
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
         for p in (p for group in self.param_groups for p in group["params"]):
             if p.ndim != 2:
                 raise ValueError(f"a parameter of shape {tuple(p.shape)} is no matrix; give it to AdamW")
@@ -139,7 +147,8 @@ class Muon(Optimizer):
                 gradients = torch.stack([p.grad for p in matrices])
                 averages = [self._average(p) for p in matrices]
                 torch._foreach_lerp_(averages, [p.grad for p in matrices], 1 - group["momentum"])
-                steps = orthogonalized(torch.lerp(gradients, torch.stack(averages), group["momentum"]))
+                ahead = torch.lerp(gradients, torch.stack(averages), group["momentum"])
+                steps = orthogonalized(ahead, dtype=self.dtype)
                 torch._foreach_mul_(matrices, 1 - group["lr"] * group["weight_decay"])
                 length = group["lr"] * math.sqrt(max(1, rows / columns))
                 torch._foreach_add_(matrices, list(steps.unbind()), alpha=-length)
@@ -221,7 +230,8 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> Optimizer | Toge
     parameters = [p for p in model.parameters() if p.requires_grad]
     matrices = [p for p in parameters if p.ndim == 2 and id(p) not in tables]
     others = [p for p in parameters if p.ndim != 2 or id(p) in tables]
+    muon: dict[str, Any] = {"momentum": config.momentum, "weight_decay": config.weight_decay}
     return Together(
-        Muon(matrices, config.muon_lr, momentum=config.momentum, weight_decay=config.weight_decay),
+        Muon(matrices, config.muon_lr, dtype=getattr(torch, config.precision), **muon),
         torch.optim.AdamW(others, weight_decay=0.0, **adamw),
     )

@@ -287,3 +287,12 @@ def test_sizes_that_do_not_fit_are_rejected(arguments, message):
 def test_it_says_its_sizes():
     said = repr(make(2, causal=True, window=3)).splitlines()[1].strip()
     assert said == "n_heads=4, n_kv_heads=2, d_head=6, causal=True, window=3"
+
+
+def test_under_autocast_on_a_cpu_the_maps_are_in_half_precision_and_attention_is_not():
+    attention = Attention(16, 4, causal=True, generator=torch.Generator().manual_seed(0))
+    x = torch.rand(2, 9, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = attention(x)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), attention(x), atol=4e-3, rtol=0)

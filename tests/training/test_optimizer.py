@@ -35,9 +35,9 @@ def test_adamw_makes_the_steps_of_pytorch():
 
 
 def test_muon_makes_the_steps_of_pytorch():
-    # PyTorch's goes through the iteration in bfloat16, whose eight bits show in the third digit of a step.
+    # The same iteration in another order of operations: in bfloat16 that shows in the third digit of a step.
     a, b = parameters(torch.float32), parameters(torch.float32)
-    ours = Muon(a, 0.01, momentum=0.9, weight_decay=0.1)
+    ours = Muon(a, 0.01, momentum=0.9, weight_decay=0.1, dtype=torch.bfloat16)
     theirs = torch.optim.Muon(b, lr=0.01, momentum=0.9, weight_decay=0.1)
     same_steps(ours, theirs, a, b, atol=20 * 0.01 * 2**-6)
 
