@@ -188,11 +188,18 @@ _GEMMA = {
     "note": "The checkpoint stores what the scale of a norm has beyond 1; add 1 to it.",
 }
 
+def _course(**sizes: int) -> Preset:
+    return Preset(
+        config=TransformerConfig(
+            vocab_size=512, context=256, norm="rms", positions="rotary", bias=False, token_shift=True, **sizes
+        ),
+        note="What `minigpt train` trains on a laptop: Llama's norms and positions, GELU, and a token shift.",
+    )
+
+
 PRESETS: dict[str, Preset] = {
-    "tiny": Preset(
-        config=TransformerConfig(vocab_size=512, n_layers=4, d_model=128, n_heads=4, context=128),
-        note="GPT-2's parts.",
-    ),
+    "tiny": _course(n_layers=2, d_model=128, n_heads=4),
+    "small": _course(n_layers=3, d_model=192, n_heads=6),
     "tiny-modern": Preset(
         config=TransformerConfig(
             vocab_size=512,
@@ -208,7 +215,7 @@ PRESETS: dict[str, Preset] = {
             positions="rotary",
             bias=False,
         ),
-        note="Llama's parts, and about as many parameters as `tiny`.",
+        note="Llama's parts, as small.",
     ),
     "tiny-encoder": Preset(
         config=TransformerConfig(
@@ -327,6 +334,10 @@ PRESETS: dict[str, Preset] = {
 
 ALIASES: dict[str, str] = {
     "gpt": "gpt-1",
+    "gpt2": "gpt-2",
+    "gpt2-medium": "gpt-2-medium",
+    "gpt2-large": "gpt-2-large",
+    "gpt2-xl": "gpt-2-xl",
     "gpt-2-small": "gpt-2",
     "gpt-3-small": "gpt-3-125m",
     "gpt-3-medium": "gpt-3-350m",

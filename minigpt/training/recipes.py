@@ -23,7 +23,15 @@ class Recipe:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-_FROM_SCRATCH: dict[str, Any] = {"optimizer": "muon", "lr": 3e-3, "muon_lr": 0.02, "weight_decay": 0.0, "warmup": 50}
+_FROM_SCRATCH: dict[str, Any] = {
+    "optimizer": "muon",
+    "lr": 0.01,
+    "muon_lr": 0.02,
+    "weight_decay": 0.0,
+    "schedule": "linear",
+    "final": 0.02,
+    "warmup": 20,
+}
 _PUBLISHED: dict[str, Any] = {"lr": 6e-4, "betas": (0.9, 0.95), "weight_decay": 0.1, "warmup": 500}
 
 RECIPES: dict[str, Recipe] = {

@@ -114,10 +114,13 @@ def test_sizes_agree_with_those_of_transformers(name, module, other, different):
             assert different.get(ours, getattr(config, ours)) == value, ours
 
 
+OF_THE_COURSE = ["tiny", "small", "tiny-modern", "tiny-encoder", "tiny-encoder-decoder"]
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_says_where_its_number_stands(name):
     model = PRESETS[name]
-    if name.startswith("tiny"):
+    if name in OF_THE_COURSE:
         assert (model.published, model.year, model.source) == (None, None, "")
     else:
         assert model.source
@@ -125,13 +128,13 @@ def test_every_preset_says_where_its_number_stands(name):
         assert model.published > 10**7
 
 
-@pytest.mark.parametrize("name", [name for name in PRESETS if name.startswith("tiny")])
-def test_tiny_models_run(name):
+@pytest.mark.parametrize("name", OF_THE_COURSE)
+def test_the_small_models_of_the_course_run(name):
     model = PRESETS[name]
     built = {"gpt": GPT, "bert": BERT, "encoder-decoder": EncoderDecoder}[model.architecture](model.config)
     inputs = [ids_of(2, 5)] * (2 if model.architecture == "encoder-decoder" else 1)
     assert built(*inputs).shape == (2, 5, 128 if model.architecture == "bert" else 512)
-    assert 700_000 < counted(name) < 1_000_000
+    assert 400_000 < counted(name) < 1_500_000
 
 
 def test_a_preset_can_be_changed():
