@@ -51,9 +51,14 @@ def by_letter(
 
 
 def split_examples(
-    questions: Sequence[MultipleChoice], shots: int
+    questions: Sequence[MultipleChoice], shots: int, *, all_used: bool = False
 ) -> tuple[dict[str, list[MultipleChoice]], list[MultipleChoice]]:
     """The first `shots` questions of each subject as examples, and all the others.
+
+    Args:
+        questions: of any subjects.
+        shots: how many are taken of each, from 0.
+        all_used: whether it is no mistake if none is left.
 
     Raises:
         ValueError: if `shots` is negative, or nothing is left to ask.
@@ -65,7 +70,7 @@ def split_examples(
     for question in questions:
         shown = examples.setdefault(question.subject, [])
         (shown if len(shown) < shots else rest).append(question)
-    if not rest:
+    if not rest and not all_used:
         raise ValueError(f"with shots={shots} for each subject, none of {len(questions)} questions is left to ask")
     return examples, rest
 

@@ -61,7 +61,8 @@ def probes(story: Story) -> list[Probe]:
     """Every point of a story at which the state decides between words that the story has brought up.
 
     The grammar says where these are: it asks the state who holds a thing (or owns it, or has won), where something is
-    or which colour it has, with one possible answer. Points at which a pronoun stands, or a word that begins a sentence, are left out.
+    or which colour it has, with one possible answer. Points at which a pronoun stands, or a word that begins a
+    sentence, are left out.
     """
     asked = next(_asking(story.size).derivations(story.text)).guesses
     found = []
