@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigpt.cli.values import count, count_from_one
 from minigpt.village.stories import SIZES, stories
 
 if TYPE_CHECKING:
@@ -36,16 +37,22 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     measures.add_argument("--mmlu", metavar="FILE", help="JSON lines, or a table (*.csv), in MMLU's published form")
     measures.add_argument("--domains", nargs="+", metavar="NAME=TEXT", help="perplexity of several kinds of text")
     options = parser.add_argument_group("options")
-    options.add_argument("--limit", type=_count, metavar="N", help="at most N documents or questions of each")
-    options.add_argument("--stride", type=_count, metavar="N", help="by how many tokens the window moves on in texts")
-    options.add_argument("--shots", type=int, default=0, metavar="N", help="solved examples in a prompt (default: 0)")
+    options.add_argument("--limit", type=count_from_one, metavar="N", help="at most N documents or questions of each")
+    options.add_argument(
+        "--stride", type=count_from_one, metavar="N", help="by how many tokens the window moves on in texts"
+    )
+    options.add_argument("--shots", type=count, default=0, metavar="N", help="solved examples in a prompt (default: 0)")
     options.add_argument("--examples", metavar="FILE", help="where MMLU's come from (default: the first ones of each "
                          "subject, which are then not asked)")  # fmt: skip
-    options.add_argument("--stories", type=_count, default=500, metavar="N", help="of the village (default: 500)")
-    options.add_argument("--samples", type=int, default=200, metavar="N", help="stories to write (default: 200)")
-    options.add_argument("--seed", type=int, default=0, metavar="N", help="of what is written and drawn (default: 0)")
+    options.add_argument(
+        "--stories", type=count_from_one, default=500, metavar="N", help="of the village (default: 500)"
+    )
+    options.add_argument("--samples", type=count, default=200, metavar="N", help="stories to write (default: 200)")
+    options.add_argument("--seed", type=count, default=0, metavar="N", help="of what is written and drawn (default: 0)")
     options.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
-    options.add_argument("--batch-tokens", type=_count, default=8192, metavar="N", help="read at once (default: 8192)")
+    options.add_argument(
+        "--batch-tokens", type=count_from_one, default=8192, metavar="N", help="read at once (default: 8192)"
+    )
     options.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.set_defaults(run=run)
 
@@ -231,9 +238,3 @@ def _shown(value: Any) -> str:
         mean, low, high = value
         return f"{mean:.4f}" + ("" if low is None else f" [{low:.4f}, {high:.4f}]")
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1")
-    return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -18,6 +19,7 @@ class LayerCache:
         self.length = 0
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
+        self._inputs: Tensor | None = None
 
     def append(
         self,
@@ -44,6 +46,18 @@ class LayerCache:
         self.length = stop
         return self._keys[:, :, :stop], self._values[:, :, :stop]
 
+    def shift(self, x: Float[Tensor, "batch time d_model"]) -> Float[Tensor, "batch 1 d_model"]:
+        """Remember the vectors of further positions, whose keys come next; returns the vector before the first of them.
+
+        Zeros stand before the beginning. `minigpt.nn.TokenShift` needs this.
+        """
+        if self._inputs is None:
+            self._inputs = x.new_empty(x.shape[0], self.capacity, x.shape[2])
+        start = self.length
+        before = self._inputs[:, start - 1 : start].clone() if start else torch.zeros_like(x[:, :1])
+        self._inputs[:, start : start + x.shape[1]] = x
+        return before
+
     @property
     def filled(self) -> tuple[Float[Tensor, "batch kv_heads length d_head"], ...] | None:
         """Keys and values of all positions so far; `None` while there are none."""
@@ -55,6 +69,8 @@ class LayerCache:
         """Let row `i` of the batch go on from what was row `which[i]`, as beam search needs it."""
         if self._keys is not None:
             self._keys, self._values = self._keys[which], self._values[which]
+        if self._inputs is not None:
+            self._inputs = self._inputs[which]
 
 
 class Cache:
