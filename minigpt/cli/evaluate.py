@@ -14,7 +14,7 @@ from minigpt.cli.values import count, count_from_one
 from minigpt.village.stories import SIZES, stories
 
 if TYPE_CHECKING:
-    from minigpt.evaluation import Accuracy, CorpusLoss, MultipleChoice
+    from minigpt.evaluation import CorpusLoss, MultipleChoice
     from minigpt.models import GPT
     from minigpt.tokenizers import Tokenizer
 
@@ -114,6 +114,8 @@ class _Measure:
 
         questions = read_hellaswag(self.args.hellaswag)
         examples, rest = questions[: self.args.shots], questions[self.args.shots :]
+        if not rest:
+            raise ValueError(f"--shots {self.args.shots} takes all {len(questions)} questions; ask for fewer")
         return self._answers([question.after(examples) for question in islice(rest, self.args.limit)])
 
     def mmlu(self) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class _Measure:
             found["probes"][f"{kind}, right"] = list(part.accuracy)
             found["probes"][f"{kind}, loss"] = _around(part.loss)
         for name, questions in (("endings", endings(told)), ("questions", about_story(told))):
-            found[name] = self._answers(questions) if questions else {"questions": 0}
+            found[name] = self._answers(self._known(questions))
         if self.args.samples:
             found["written"] = self._written(size)
         return found
@@ -173,12 +175,30 @@ class _Measure:
     def _answers(self, questions: list[MultipleChoice], ways: tuple[str, ...] | None = None) -> dict[str, Any]:
         from minigpt.evaluation import WAYS, accuracies, score_choices
 
+        if not questions:
+            return {"questions": 0}
         scores = score_choices(self.model, self.tokenizer, questions, **self._batches)
         found = accuracies(questions, scores, ways or WAYS)
-        return {"questions": len(questions), "by guessing": _some(found).chance, "cut": _some(found).n_cut} | {
-            f"right, {_NAMES[way] if ways is None else 'by letter'}": list(accuracy.interval)
-            for way, accuracy in found.items()
-        }
+        one = next(iter(found.values()))
+        about = {"questions": len(questions), "by guessing": one.chance, "with a context that was cut": one.n_cut}
+        return (
+            about
+            | ({"with unknown words": one.n_inexact} if one.n_inexact else {})
+            | {
+                f"right, {_NAMES[way] if ways is None else 'by letter'}": list(accuracy.interval)
+                for way, accuracy in found.items()
+            }
+        )
+
+    def _known(self, questions: list[MultipleChoice]) -> list[MultipleChoice]:
+        # A tokenizer of the stories may lack the words of questions about them.
+        def is_known(text: str) -> bool:
+            try:
+                return self.tokenizer.decode(self.tokenizer.encode(text)) == text
+            except ValueError:
+                return False
+
+        return [question for question in questions if all(map(is_known, (question.context, *question.choices)))]
 
     def _written(self, size: str) -> dict[str, Any]:
         from minigpt.evaluation import end_of_text, judge
@@ -218,10 +238,6 @@ def _around(estimate: Any) -> list[float | None]:
     mean, half = estimate
     # From a single document there is no interval; JSON has no infinity.
     return [mean, mean - half, mean + half] if half < float("inf") else [mean, None, None]
-
-
-def _some(found: Mapping[Any, Accuracy]) -> Accuracy:
-    return next(iter(found.values()))
 
 
 def _lines(name: str, values: Mapping[str, Any]) -> Iterator[str]:

@@ -39,7 +39,7 @@ class McNemar(NamedTuple):
     p_value: float
 
 
-def wilson(right: float, n: int) -> Interval:
+def wilson(right: float | int, n: int) -> Interval:
     """The 95 % confidence interval of a share (Wilson, 1927): it stays within 0 and 1, and has a width at either end.
 
     It holds the shares `p` from which `right / n` is less than 1.96 standard deviations `sqrt(p (1 - p) / n)` away.
@@ -60,7 +60,7 @@ def wilson(right: float, n: int) -> Interval:
     return Interval(share, min(share, centre - half), max(share, centre + half))
 
 
-def bootstrap(values: Sequence[float], *, seed: int, n_draws: int = 2000) -> Interval:
+def bootstrap(values: Sequence[float | int] | np.ndarray, *, seed: int, n_draws: int = 2000) -> Interval:
     """The 95 % interval of a mean, from means of as many values drawn with replacement (Efron, 1979; percentiles).
 
     Args:
@@ -87,7 +87,9 @@ def bootstrap(values: Sequence[float], *, seed: int, n_draws: int = 2000) -> Int
     return Interval(float(data.mean()), float(low), float(high))
 
 
-def paired_difference(first: Sequence[float], second: Sequence[float]) -> Estimate:
+def paired_difference(
+    first: Sequence[float | int] | np.ndarray, second: Sequence[float | int] | np.ndarray
+) -> Estimate:
     """The mean of `first - second` over the same units, with half the width of its 95 % confidence interval.
 
     What makes a question hard for both cancels, so the interval is narrower than that of two separate shares.
@@ -98,7 +100,7 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Estima
     return ratio(_differences(first, second), [1] * len(first))
 
 
-def mcnemar(first: Sequence[float], second: Sequence[float]) -> McNemar:
+def mcnemar(first: Sequence[float | int] | np.ndarray, second: Sequence[float | int] | np.ndarray) -> McNemar:
     """Whether two that answer the same questions differ (McNemar, 1947; the exact test).
 
     Only questions that one of them has right and the other wrong say anything. If the two were equally good, each of
@@ -119,7 +121,7 @@ def mcnemar(first: Sequence[float], second: Sequence[float]) -> McNemar:
     return McNemar(ahead, behind, min(1.0, 2 * tail / (1 << n)))
 
 
-def _differences(first: Sequence[float], second: Sequence[float]) -> list[float]:
+def _differences(first: Sequence[float | int] | np.ndarray, second: Sequence[float | int] | np.ndarray) -> list[float]:
     if len(first) != len(second) or not len(first):
         raise ValueError(
             f"{len(first)} and {len(second)} answers: both must answer the same questions, in the same order"

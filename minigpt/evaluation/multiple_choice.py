@@ -65,12 +65,15 @@ class ChoiceScores:
         tokens: of each, how many tokens that is a sum over.
         bytes: of each, its bytes in UTF-8, without what joins it to the context.
         is_cut: whether the beginning of the context was left out because it did not fit.
+        is_exact: whether the tokenizer gives context and choices back as they were. If not, words that it does not know
+            were compared as if they were the same.
     """
 
     log_probs: tuple[float, ...]
     tokens: tuple[int, ...]
     bytes: tuple[int, ...]
     is_cut: bool = False
+    is_exact: bool = True
 
     def values(self, way: Way) -> tuple[float, ...]:
         """What is compared; the largest wins.
@@ -107,11 +110,13 @@ class Accuracy:
         credits: of each question: 1, 0, or in a tie the share of a guess.
         chance: the share that guessing gets.
         n_cut: how many contexts were cut.
+        n_inexact: how many questions hold words that the tokenizer does not know.
     """
 
     credits: tuple[float, ...]
     chance: float
     n_cut: int = 0
+    n_inexact: int = 0
 
     @cached_property
     def interval(self) -> Interval:
@@ -149,9 +154,10 @@ def score_choices(
     first = end_of_text(tokenizer)
     sequences: list[list[int]] = []
     last: list[int] = []
-    cut: list[bool] = []
+    flags: list[tuple[bool, bool]] = []
     for number, question in enumerate(questions):
-        wholes = [[first, *tokenizer.encode(question.context + question.joint + choice)] for choice in question.choices]
+        texts = [question.context + question.joint + choice for choice in question.choices]
+        wholes = [[first, *tokenizer.encode(text)] for text in texts]
         shared = _shared([[first, *tokenizer.encode(question.context)], *wholes])
         left_out = max(0, max(map(len, wholes)) - model.config.context - 1)
         if left_out >= shared:
@@ -160,10 +166,12 @@ def score_choices(
             )
         sequences += [whole[left_out:] for whole in wholes]
         last += [len(whole) - shared for whole in wholes]
-        cut.append(left_out > 0)
+        flags.append(
+            (left_out > 0, all(tokenizer.decode(w[1:]) == text for w, text in zip(wholes, texts, strict=True)))
+        )
     found = iter(token_log_probs(model, sequences, last=last, batch_tokens=batch_tokens))
     scores = []
-    for question, is_cut in zip(questions, cut, strict=True):
+    for question, (is_cut, is_exact) in zip(questions, flags, strict=True):
         values = [next(found).tolist() for _ in question.choices]
         scores.append(
             ChoiceScores(
@@ -171,6 +179,7 @@ def score_choices(
                 tuple(map(len, values)),
                 tuple(len(choice.encode()) for choice in question.choices),
                 is_cut,
+                is_exact,
             )
         )
     return scores
@@ -188,9 +197,9 @@ def accuracies(
         raise ValueError(f"{len(questions)} questions and {len(scores)} scores; give one for each, and at least one")
     pairs = list(zip(questions, scores, strict=True))
     chance = math.fsum(1 / len(question.choices) for question in questions) / len(questions)
-    n_cut = sum(score.is_cut for score in scores)
+    counts = (sum(score.is_cut for score in scores), sum(not score.is_exact for score in scores))
     return {
-        way: Accuracy(tuple(score.credit(question.answer, way) for question, score in pairs), chance, n_cut)
+        way: Accuracy(tuple(score.credit(question.answer, way) for question, score in pairs), chance, *counts)
         for way in ways
     }
 
