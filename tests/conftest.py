@@ -4,7 +4,7 @@ import pytest
 from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
-install_import_hook(["minigpt.nn", "minigpt.models", "minigpt.generation"], "beartype.beartype")
+install_import_hook(["minigpt.nn", "minigpt.models", "minigpt.data", "minigpt.generation"], "beartype.beartype")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from minigpt import __version__
-from minigpt.cli import tokenizer, village
+from minigpt.cli import tokenizer, train, village
 
 USAGE_ERROR = 2
 INTERRUPTED = 128 + 2
@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     tokenizer.add_parser(subparsers)
     village.add_parser(subparsers)
+    train.add_parser(subparsers)
     return parser
 
 

@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from typing import IO
 
+from minigpt.cli.values import count
 from minigpt.files import atomic_write
 from minigpt.village.stories import SIZES, Story, stories
 
@@ -22,8 +23,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="write stories of the village",
         description=f"Write stories, a line {SEPARATOR} after each; the same seed gives the same bytes everywhere.",
     )
-    parser.add_argument("--documents", type=_count, default=1000, metavar="N", help="number of stories (default: 1000)")
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="an integer from 0 (default: 0)")
+    parser.add_argument("--documents", type=count, default=1000, metavar="N", help="number of stories (default: 1000)")
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="an integer from 0 (default: 0)")
     parser.add_argument("--size", choices=SIZES, default="village", help="how large a world (default: village)")
     parser.add_argument("--out", required=True, metavar="FILE", help="where to write; - for standard output")
     parser.add_argument(
@@ -54,9 +55,3 @@ def _line(story: Story) -> str:
     events = [[event.kind, *event.args] for event in story.events]
     fields = {"text": story.text, "log_prob": story.log_prob, "events": events, "seed": story.seed, "size": story.size}
     return json.dumps(fields, ensure_ascii=False) + "\n"
-
-
-def _count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 0")
-    return int(text)

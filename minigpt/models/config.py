@@ -41,6 +41,8 @@ class TransformerConfig:
         out_bias: the same for the map behind the heads, back to `d_model`; by default `bias`. (In the original
             Transformer no map of attention has a bias, while those of the feed-forward network do.)
         window: how many positions a position of a decoder sees at the most; by default all before it.
+        token_shift: whether attention looks with what each position has mixed with the one before it
+            (`minigpt.nn.TokenShift`).
         tied: whether the map to the logits is the embedding table.
         head_bias: whether the map to the logits has a bias.
         scale_embedding: whether embeddings are multiplied by the root of `d_model` (the original Transformer, Gemma).
@@ -75,6 +77,7 @@ class TransformerConfig:
     qkv_bias: bool | None = None
     out_bias: bool | None = None
     window: int | None = None
+    token_shift: bool = False
     tied: bool = True
     head_bias: bool = False
     scale_embedding: bool = False

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from minigpt.models.config import TransformerConfig
 from minigpt.models.parts import Head, make_block, make_embedding, make_final_norm, make_positions, make_rotary
-from minigpt.nn import Cache, padding_mask
+from minigpt.nn import Cache, document_mask, document_positions, padding_mask
 
 
 class GPT(nn.Module):
@@ -37,6 +37,7 @@ class GPT(nn.Module):
         self,
         ids: Int[Tensor, "batch time"],
         *,
+        documents: Int[Tensor, "batch time"] | None = None,
         is_token: Bool[Tensor, "batch keys"] | None = None,
         positions: Int[Tensor, "#batch time"] | None = None,
         cache: Cache | None = None,
@@ -45,19 +46,23 @@ class GPT(nn.Module):
 
         Args:
             ids: `0 <= id < vocab_size`; with a cache, those that have not been read yet.
+            documents: where several documents stand in a row, a number for each position, the same within a document
+                and another one in the next. They do not see each other, and positions begin again in each.
             is_token: `False` where a position is padding, for the positions in the cache and those of `ids`.
             positions: the position of every token, where they do not follow one another (padding on the left).
             cache: made by `new_cache`; it remembers what was read, so that the next call goes on from there.
 
         Raises:
             ValueError: if there are more tokens than `config.context`; without positions (`"none"`) there is no limit.
+                Also if there are both documents and a cache.
         """
-        return self.head(self.hidden(ids, is_token=is_token, positions=positions, cache=cache))
+        return self.head(self.hidden(ids, documents=documents, is_token=is_token, positions=positions, cache=cache))
 
     def hidden(
         self,
         ids: Int[Tensor, "batch time"],
         *,
+        documents: Int[Tensor, "batch time"] | None = None,
         is_token: Bool[Tensor, "batch keys"] | None = None,
         positions: Int[Tensor, "#batch time"] | None = None,
         cache: Cache | None = None,
@@ -65,6 +70,11 @@ class GPT(nn.Module):
         """The hidden states behind the last norm; the arguments are those of `forward`."""
         start = 0 if cache is None else cache.length
         mask = None if is_token is None else padding_mask(is_token)
+        if documents is not None:
+            if cache is not None:
+                raise ValueError("documents and a cache do not go together: what is in the cache has no document")
+            mask = document_mask(documents) if mask is None else mask & document_mask(documents)
+            positions = document_positions(documents) if positions is None else positions
         x = self.dropout(self.positions(self.embedding(ids), start, positions))
         for i, block in enumerate(self.blocks):
             x = block(x, mask=mask, positions=positions, cache=None if cache is None else cache.layers[i])

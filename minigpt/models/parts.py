@@ -23,6 +23,7 @@ from minigpt.nn import (
     RMSNorm,
     Rotary,
     ScaledTokenEmbedding,
+    ShiftedAttention,
     SinusoidalPositions,
     TokenEmbedding,
 )
@@ -118,7 +119,7 @@ def make_attention(
     config: TransformerConfig, *, causal: bool, rotary: Rotary | None, generator: torch.Generator | None
 ) -> Attention:
     """Attention."""
-    return Attention(
+    return (ShiftedAttention if config.token_shift else Attention)(
         config.d_model,
         config.n_heads,
         n_kv_heads=config.n_kv_heads,
@@ -162,7 +163,7 @@ def make_cross_block(
 ) -> CrossBlock:
     """A block that also looks at an encoder's output."""
     block = make_block(config, causal=True, rotary=rotary, generator=generator)
-    cross = make_attention(config, causal=False, rotary=None, generator=generator)
+    cross = make_attention(config.replace(token_shift=False), causal=False, rotary=None, generator=generator)
     return (CrossBlock if config.norm_first else PostNormCrossBlock)(block, cross, make_norm(config))
 
 

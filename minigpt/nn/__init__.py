@@ -6,10 +6,11 @@ from minigpt.nn.cache import Cache, LayerCache, WindowLayerCache
 from minigpt.nn.embedding import ScaledTokenEmbedding, TokenEmbedding
 from minigpt.nn.feedforward import ACTIVATIONS, FeedForward, GatedFeedForward
 from minigpt.nn.linear import Linear
-from minigpt.nn.mask import causal_mask, padding_mask
+from minigpt.nn.mask import causal_mask, document_mask, document_positions, padding_mask
 from minigpt.nn.norm import LayerNorm, RMSNorm, rms_norm
 from minigpt.nn.position import LearnedPositions, SinusoidalPositions, frequencies, sinusoidal
 from minigpt.nn.rotary import LinearScaling, Llama3Scaling, Rotary
+from minigpt.nn.shift import ShiftedAttention, TokenShift
 
 __all__ = [
     "ACTIVATIONS",
@@ -30,11 +31,15 @@ __all__ = [
     "RMSNorm",
     "Rotary",
     "ScaledTokenEmbedding",
+    "ShiftedAttention",
     "SinusoidalPositions",
     "TokenEmbedding",
+    "TokenShift",
     "WindowLayerCache",
     "attention_reference",
     "causal_mask",
+    "document_mask",
+    "document_positions",
     "frequencies",
     "padding_mask",
     "rms_norm",

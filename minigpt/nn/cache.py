@@ -19,6 +19,7 @@ class LayerCache:
         self.length = 0
         self._keys: Tensor | None = None
         self._values: Tensor | None = None
+        self._inputs: Tensor | None = None
 
     def append(
         self,
@@ -30,12 +31,8 @@ class LayerCache:
         Raises:
             ValueError: if there is no room for them.
         """
+        self._require_room(keys.shape[2])
         start, stop = self.length, self.length + keys.shape[2]
-        if stop > self.capacity:
-            raise ValueError(
-                f"{keys.shape[2]} more positions do not fit: the cache holds {start} of {self.capacity}; make it with "
-                "a larger capacity"
-            )
         if self._keys is None:
             batch, heads, _, d_head = keys.shape
             self._keys = keys.new_empty(batch, heads, self.capacity, d_head)
@@ -59,6 +56,22 @@ class LayerCache:
             raise ValueError(f"length={length} must be from 0 to {self.length}, the positions that the cache holds")
         self.length = length
 
+    def shift(self, x: Float[Tensor, "batch time d_model"]) -> Float[Tensor, "batch 1 d_model"]:
+        """Remember the vectors of further positions, whose keys come next; returns the vector before the first of them.
+
+        Zeros stand before the beginning. `minigpt.nn.TokenShift` needs this.
+
+        Raises:
+            ValueError: if there is no room for them.
+        """
+        self._require_room(x.shape[1])
+        if self._inputs is None:
+            self._inputs = x.new_empty(x.shape[0], self.capacity, x.shape[2])
+        start = self.length
+        before = self._inputs[:, start - 1 : start].clone() if start else torch.zeros_like(x[:, :1])
+        self._inputs[:, start : start + x.shape[1]] = x
+        return before
+
     @property
     def filled(self) -> tuple[Float[Tensor, "batch kv_heads length d_head"], ...] | None:
         """Keys and values of all positions so far; `None` while there are none."""
@@ -70,6 +83,15 @@ class LayerCache:
         """Let row `i` of the batch go on from what was row `which[i]`, as beam search needs it."""
         if self._keys is not None:
             self._keys, self._values = self._keys[which], self._values[which]
+        if self._inputs is not None:
+            self._inputs = self._inputs[which]
+
+    def _require_room(self, time: int) -> None:
+        if self.length + time > self.capacity:
+            raise ValueError(
+                f"{time} more positions do not fit: the cache holds {self.length} of {self.capacity}; make it with a "
+                "larger capacity"
+            )
 
 
 class WindowLayerCache(LayerCache):
@@ -100,11 +122,7 @@ class WindowLayerCache(LayerCache):
             ValueError: if more positions were read than the capacity allows.
         """
         time = keys.shape[2]
-        if self.length + time > self.capacity:
-            raise ValueError(
-                f"{time} more positions do not fit: {self.length} of {self.capacity} were read; make the cache with a "
-                "larger capacity"
-            )
+        self._require_room(time)
         if self._keys is None:
             batch, heads, _, d_head = keys.shape
             self._keys = keys.new_empty(batch, heads, 2 * self.window, d_head)
@@ -163,7 +181,7 @@ class Cache:
         n_layers: number of layers, at least 1.
         capacity: how many positions there is room for, at least 1.
         window: if given, each layer keeps only what a query sees that looks so many positions back
-            (`WindowLayerCache`), and the capacity costs no memory.
+            (`WindowLayerCache`), and the capacity costs no memory for keys and values.
 
     Raises:
         ValueError: if a size is smaller than 1.

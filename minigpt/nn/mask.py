@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 
@@ -49,3 +49,24 @@ def padding_mask(is_token: Bool[Tensor, "batch keys"]) -> Bool[Tensor, "batch 1 
     if is_token.dtype != torch.bool:
         raise TypeError(f"the padding mask is {is_token.dtype}, expected torch.bool: True for tokens; call .bool()")
     return is_token[:, None, None, :]
+
+
+def document_mask(documents: Int[Tensor, "batch time"]) -> Bool[Tensor, "batch 1 time time"]:
+    """Each query sees the keys of its own document and no others: blocks along the diagonal.
+
+    Args:
+        documents: a number for each position, the same within a document and another one in the next.
+    """
+    return (documents[:, :, None] == documents[:, None, :])[:, None]
+
+
+def document_positions(documents: Int[Tensor, "batch time"]) -> Int[Tensor, "batch time"]:
+    """The position of each token in its document, from 0, where several documents stand in a row.
+
+    Args:
+        documents: a number for each position, the same within a document and another one in the next.
+    """
+    place = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return place - torch.where(begins, place, 0).cummax(dim=1).values

@@ -2,5 +2,6 @@
 
 from minigpt.plotting.movable import movable
 from minigpt.plotting.style import COLORS, use_style
+from minigpt.plotting.training import plot_training
 
-__all__ = ["COLORS", "movable", "use_style"]
+__all__ = ["COLORS", "movable", "plot_training", "use_style"]

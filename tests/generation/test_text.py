@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from minigpt.generation import Completion, Sampling, StopStrings, TextStream, complete, stream
@@ -47,16 +47,11 @@ def test_the_pieces_of_any_ids_are_their_text(kind, data):
     tokenizer = TOKENIZERS[kind]
     ids = data.draw(st.lists(st.integers(0, tokenizer.vocab_size - 1), max_size=30))
     cut = data.draw(st.integers(0, len(ids)))
+    before, whole = tokenizer.decode(ids[:cut]), tokenizer.decode(ids)
+    # A prompt is a text, and does not end within a character. Bytes that are no text are counted one way or another.
+    assume("\N{REPLACEMENT CHARACTER}" not in (before if tokenizer.joins_bytes else whole))
     pieces, _ = pieces_of(tokenizer, ids[cut:], ids[:cut])
-    whole = tokenizer.decode(ids)
-    if kind == "unigram with a space" or (kind in ("byte", "bpe", "unigram") and cut):
-        # A prompt that ends within a character has another text than its first bytes alone.
-        expected = tokenizer.decode(ids[max(0, cut - 1) :])[len(tokenizer.decode(ids[max(0, cut - 1) : cut])) :]
-        if "\N{REPLACEMENT CHARACTER}" in whole:
-            return
-        assert "".join(pieces) == expected
-    else:
-        assert "".join(pieces) == whole[len(tokenizer.decode(ids[:cut])) :]
+    assert "".join(pieces) == whole[len(before) :]
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
@@ -67,9 +62,6 @@ def test_no_piece_is_half_a_character(kind):
     assert "".join(pieces) == tokenizer.decode(ids)
     assert "\N{REPLACEMENT CHARACTER}" not in "".join(pieces)
     assert reason == "length"
-    # Nothing waits longer than its character: at most three ids.
-    assert not any(piece == "" for piece in pieces[:-1]) or kind in ("byte", "bpe", "unigram", "unigram with a space",
-                                                                     "word")  # fmt: skip
 
 
 def test_bytes_that_are_no_text_do_not_wait_for_ever():

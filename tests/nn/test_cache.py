@@ -79,7 +79,7 @@ def test_a_window_keeps_what_the_next_query_sees(chunks):
         assert torch.equal(v, values[:, :, seen])
         assert torch.equal(layer.filled[0], keys[:, :, max(0, start - 3) : start])
     assert cache.length == 20
-    with pytest.raises(ValueError, match="1 more positions do not fit: 20 of 20 were read"):
+    with pytest.raises(ValueError, match="1 more positions do not fit: the cache holds 20 of 20"):
         layer.append(keys[:, :, :1], values[:, :, :1])
 
 

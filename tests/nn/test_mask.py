@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from minigpt.nn import causal_mask, padding_mask
+from minigpt.nn import causal_mask, document_mask, document_positions, padding_mask
 
 
 @pytest.mark.parametrize(("n_queries", "n_keys"), [(1, 1), (4, 4), (3, 7), (1, 5)])
@@ -47,3 +47,17 @@ def test_numbers_are_no_mask(without_shape_checks):
 def test_impossible_masks_are_rejected(arguments, message):
     with pytest.raises(ValueError, match=message):
         causal_mask(**arguments)
+
+
+def test_documents_do_not_see_each_other():
+    documents = torch.tensor([[0, 0, 1, 1, 1, 2], [4, 4, 4, 4, 4, 4]])
+    mask = document_mask(documents)
+    assert mask.shape == (2, 1, 6, 6)
+    assert mask[0, 0].tolist() == [[int(documents[0, i]) == int(documents[0, j]) for j in range(6)] for i in range(6)]
+    assert mask[1].all()
+
+
+def test_positions_begin_again_in_each_document():
+    documents = torch.tensor([[0, 0, 1, 1, 1, 2], [4, 4, 4, 4, 4, 4], [0, 1, 0, 0, 2, 2]])
+    expected = [[0, 1, 0, 1, 2, 0], [0, 1, 2, 3, 4, 5], [0, 0, 0, 1, 0, 1]]
+    assert document_positions(documents).tolist() == expected

@@ -1,0 +1,209 @@
+"""From what a person asks for to a folder that is ready to train: tokenizer, tokens, model, number of steps."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+import platform
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from minigpt.data.loader import Loader
+from minigpt.data.shards import Tokens, open_tokens, write_tokens
+from minigpt.files import atomic_write
+from minigpt.models import GPT
+from minigpt.models.folder import TOKENIZER, config_to_dict
+from minigpt.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
+from minigpt.training.config import TrainingConfig
+from minigpt.training.parallel import World
+from minigpt.training.recipes import model_config, recipe
+from minigpt.training.settings import RunSettings
+from minigpt.training.sources import TextSource, VillageSource
+from minigpt.training.throughput import matmul_rate
+from minigpt.training.trainer import Trainer
+from minigpt.village import SIZES
+
+RUN, TRAIN, VALIDATION = "run.json", "data/train.tokens", "data/validation.tokens"
+END_OF_TEXT = "<|endoftext|>"
+_SPEED_SECONDS = 4.0
+
+
+def prepare(
+    folder: Path, settings: RunSettings, device: torch.device, world: World, say: Callable[[str], None]
+) -> None:
+    """Write a tokenizer, the tokens and at last `run.json` into a folder.
+
+    Args:
+        folder: where to; made if it is not there.
+        settings: what is wanted.
+        device: where to train; the number of steps depends on its speed.
+        world: the processes that train together.
+        say: gets a line of text for each thing that was prepared.
+
+    Raises:
+        ValueError: if the folder holds a run already, the text is too short, or a setting does not fit.
+    """
+    start = time.perf_counter()
+    if (folder / RUN).exists():
+        raise ValueError(f"{str(folder)!r} holds a run already; go on with --resume, or choose another folder")
+    chosen = recipe(settings.preset)
+    source = VillageSource(settings) if settings.data in SIZES else TextSource(settings)
+    tokenizer = make_tokenizer(settings, source)
+    config = model_config(chosen, tokenizer.vocab_size, settings.context, **settings.model)
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder / TOKENIZER)
+    say(f"tokenizer: {tokenizer.kind}, {tokenizer.vocab_size} tokens")
+    paths = {name: folder / name for name in (TRAIN, VALIDATION)}
+    encoding = time.perf_counter()
+    _write(source.validation(), tokenizer, paths[VALIDATION])
+    validation = open_tokens(paths[VALIDATION])
+    seconds_per_token = (time.perf_counter() - encoding) / len(validation)
+    values: dict[str, Any] = {
+        "settings": dataclasses.asdict(settings),
+        "seed": settings.seed,
+        "model": config_to_dict(config),
+        "context": config.context,
+        "batch_size": settings.batch_size or chosen.batch_size,
+        "cross": not source.has_short_documents(validation, config.context),
+        "floor": source.floor(validation),
+        "machine": {"python": platform.python_version(), "torch": torch.__version__, "device": device.type},
+    }
+    training: dict[str, Any] = {"precision": fastest_precision(device), "seed": settings.seed}
+    training |= chosen.settings | settings.training
+    training["evaluate_batches"] = make_loader(validation, values, world, repeat=False).batches_per_epoch
+    if not isinstance(source, VillageSource):
+        _write(source.training(), tokenizer, paths[TRAIN])
+        seconds_per_token = 0.0
+    steps = settings.steps
+    if steps is None:
+        model = GPT(config, generator=torch.Generator().manual_seed(settings.seed)).to(device)
+        left = 60 * settings.minutes - (time.perf_counter() - start)
+        per_batch = seconds_per_token * values["batch_size"] * config.context
+        steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
+        say(f"{steps} steps fit into {settings.minutes:g} minutes")
+    training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
+    tenth = max(1, steps // 10)
+    training = {"evaluate_every": tenth, "checkpoint_every": tenth, "log_every": max(1, steps // 500)} | training
+    values["training"] = dataclasses.asdict(TrainingConfig(**training))
+    if isinstance(source, VillageSource):
+        n_tokens = steps * values["batch_size"] * config.context
+        _write(source.training(n_tokens, len(validation)), tokenizer, paths[TRAIN])
+    tokens = open_tokens(paths[TRAIN])
+    values["checksums"] = {TRAIN: tokens.checksum, VALIDATION: validation.checksum}
+    say(f"{len(tokens):,} tokens to train on, {len(validation):,} to validate on")
+    with atomic_write(folder / RUN) as file:
+        json.dump(values, file, indent=1)
+        file.write("\n")
+
+
+def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True) -> Loader:
+    """The batches of a run, of one process's part; without `repeat`, every token of them once.
+
+    Raises:
+        ValueError: if the processes cannot share a batch in equal parts.
+    """
+    if values["batch_size"] % world.size:
+        raise ValueError(f"batch_size={values['batch_size']} is no multiple of {world.size} processes; choose another")
+    return Loader(
+        tokens,
+        batch_size=values["batch_size"] // world.size,
+        context=values["context"],
+        seed=values["seed"],
+        rank=world.rank,
+        world_size=world.size,
+        cross=values["cross"],
+        repeat=repeat,
+    )
+
+
+def affordable_steps(
+    seconds: float,
+    model: GPT,
+    training: dict[str, Any],
+    loader: Loader,
+    data_seconds: float = 0.0,
+    n_processes: int = 1,
+) -> int:
+    """How many steps fit into a time, by the speed of the first ones, on a copy of the model.
+
+    Args:
+        seconds: time for training, evaluations (ten of them) and what is measured here.
+        model: what is to be trained; it stays as it is.
+        training: values of `TrainingConfig`.
+        loader: batches of the size that is wanted.
+        data_seconds: what the data of one batch costs beside its step.
+
+    Raises:
+        ValueError: if not even ten steps fit.
+    """
+    start = time.perf_counter()
+    config = TrainingConfig(**training | {"steps": 10**6, "warmup": 0, "log_every": 10**6, "evaluate_every": 10**6})
+    trainer = Trainer(copy.deepcopy(model), config, loader, validation=loader, progress=False)
+    trainer.train(until=3)
+    first = time.perf_counter()
+    while time.perf_counter() - first < min(_SPEED_SECONDS, 0.05 * seconds):
+        trainer.train(until=trainer.step + 1)
+    per_step = (time.perf_counter() - first) / (trainer.step - 3) + data_seconds
+    evaluating = time.perf_counter()
+    trainer.evaluate()
+    evaluations = 10 * (time.perf_counter() - evaluating)
+    steps = int((seconds - (time.perf_counter() - start) - evaluations) / per_step)
+    if steps < 10:
+        raise ValueError(f"{max(steps, 0)} steps of {per_step:.2g} s fit into the time; give more, or a smaller preset")
+    return steps
+
+
+def fastest_precision(device: torch.device) -> str:
+    """`"bfloat16"` where products of matrices are measured to be half as fast again in it, else `"float32"`."""
+    if device.type == "mps":
+        return "float32"
+    faster = matmul_rate(torch.bfloat16, device) > 1.5 * matmul_rate(torch.float32, device)
+    return "bfloat16" if faster else "float32"
+
+
+def make_tokenizer(settings: RunSettings, source: TextSource | VillageSource) -> Tokenizer:
+    """The tokenizer of a run, from a file or learned from the text to train on.
+
+    Raises:
+        ValueError: if a file has no token for the end of a text, or a kind has no use for `vocab_size`.
+    """
+    kind, special = settings.tokenizer, [END_OF_TEXT]
+    if kind == "auto":
+        kind = "word" if isinstance(source, VillageSource) else "bpe"
+    if settings.vocab_size is not None and kind != "bpe":
+        raise ValueError(f"vocab_size={settings.vocab_size} belongs to tokenizer 'bpe', not to {kind!r}")
+    match kind:
+        case "word":
+            return WordTokenizer.train(source.sample(), special_tokens=special)
+        case "char":
+            return CharTokenizer.train(source.sample(whole=True), unknown="replace", special_tokens=special)
+        case "byte":
+            return ByteTokenizer(special)
+        case "bpe":
+            texts = list(source.sample())
+            return BPETokenizer.train(texts, settings.vocab_size or _vocab_size(texts), special_tokens=special)
+    tokenizer = Tokenizer.load(kind)
+    if END_OF_TEXT not in tokenizer.special_tokens:
+        raise ValueError(f"{kind!r} has no token {END_OF_TEXT}; train it with `--special '{END_OF_TEXT}'`")
+    return tokenizer
+
+
+def _vocab_size(texts: Iterable[str]) -> int:
+    # Twice the vocabulary for four times the text: at 1 MB about 1,400 tokens, at 10 MB 4,500.
+    length = sum(map(len, texts))
+    return max(256 + 64, min(16384, round(1.4 * math.sqrt(length))))
+
+
+def _write(documents: Iterable[str], tokenizer: Tokenizer, path: Path) -> None:
+    write_tokens(
+        (tokenizer.encode(text) for text in documents),
+        path,
+        vocab_size=tokenizer.vocab_size,
+        end_of_text=tokenizer.special_tokens[END_OF_TEXT],
+    )
