@@ -4,7 +4,8 @@ import pytest
 from jaxtyping import config as shape_checks
 from jaxtyping import install_import_hook
 
-install_import_hook(["minigpt.nn", "minigpt.models", "minigpt.data"], "beartype.beartype")
+CHECKED = ("nn", "models", "data", "generation", "evaluation")
+install_import_hook([f"minigpt.{room}" for room in CHECKED], "beartype.beartype")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 
 from minigpt import __version__
-from minigpt.cli import tokenizer, train, village
+from minigpt.cli import evaluate, generate, tokenizer, train, village
 
 USAGE_ERROR = 2
 INTERRUPTED = 128 + 2
@@ -35,6 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     tokenizer.add_parser(subparsers)
     village.add_parser(subparsers)
     train.add_parser(subparsers)
+    generate.add_parser(subparsers)
+    evaluate.add_parser(subparsers)
     return parser
 
 

@@ -327,8 +327,7 @@ def _parse(words: Iterable[str]) -> Iterator[int]:
 
 def _write_text(tokenizer: Tokenizer, ids: Iterator[int], write: Callable[[bytes], Any]) -> None:
     """Write the bytes of ids, bit by bit where a text is nothing but the bytes of its tokens."""
-    joins = tokenizer.kind in ("bpe", "byte", "char", "unigram") and not getattr(tokenizer, "add_prefix_space", False)
-    if not joins:
+    if not tokenizer.joins_bytes:
         write(tokenizer.decode(list(ids)).encode("utf-8"))
         return
     data = bytearray()

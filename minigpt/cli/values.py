@@ -13,6 +13,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def count_from_one(text: str) -> int:
+    """An integer from 1."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1")
+    return int(text)
+
+
 def positive(text: str) -> float:
     """A number above 0."""
     value = _number(text)

@@ -80,8 +80,14 @@ class GPT(nn.Module):
             x = block(x, mask=mask, positions=positions, cache=None if cache is None else cache.layers[i])
         return self.norm(x)
 
-    def new_cache(self, capacity: int | None = None) -> Cache:
+    def new_cache(self, capacity: int | None = None, *, window: int | None = None) -> Cache:
         """An empty cache, with room for `capacity` tokens; by default for the whole context.
+
+        Args:
+            capacity: how many tokens can be read.
+            window: if given, tokens that are read one by one see only the last `window`, and only those are kept. The
+                model's own window (`config.window`) changes nothing but the memory; a smaller one hides what the model
+                was trained to see.
 
         Raises:
             ValueError: if the capacity is not from 1 to `config.context`.
@@ -89,4 +95,4 @@ class GPT(nn.Module):
         capacity = self.config.context if capacity is None else capacity
         if not 1 <= capacity <= self.config.context:
             raise ValueError(f"capacity={capacity} must be from 1 to the context, {self.config.context} tokens")
-        return Cache(self.config.n_layers, capacity)
+        return Cache(self.config.n_layers, capacity, window)

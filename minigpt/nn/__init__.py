@@ -2,7 +2,7 @@
 
 from minigpt.nn.attention import Attention, attention_reference
 from minigpt.nn.block import Block, CrossBlock, PostNormBlock, PostNormCrossBlock
-from minigpt.nn.cache import Cache, LayerCache
+from minigpt.nn.cache import Cache, LayerCache, WindowLayerCache
 from minigpt.nn.embedding import ScaledTokenEmbedding, TokenEmbedding
 from minigpt.nn.feedforward import ACTIVATIONS, FeedForward, GatedFeedForward
 from minigpt.nn.linear import Linear
@@ -35,6 +35,7 @@ __all__ = [
     "SinusoidalPositions",
     "TokenEmbedding",
     "TokenShift",
+    "WindowLayerCache",
     "attention_reference",
     "causal_mask",
     "document_mask",

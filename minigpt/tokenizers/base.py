@@ -73,6 +73,11 @@ class Tokenizer(ABC):
     def _from_dict(cls, data: Mapping[str, Any], special_tokens: dict[str, int]) -> Self:
         """The inverse of `_to_dict`."""
 
+    @property
+    def joins_bytes(self) -> bool:
+        """Whether a text is nothing but the bytes of its tokens, one behind the other."""
+        return False
+
     def encode(self, text: str, *, allowed_special: Collection[str] | Literal["all"] = ()) -> list[int]:
         """Turn a text into token ids.
 

@@ -166,6 +166,10 @@ class BPETokenizer(Tokenizer):
         bpe_convert.to_hugging_face(self, path)
 
     @property
+    def joins_bytes(self) -> bool:
+        return True
+
+    @property
     def vocab_size(self) -> int:
         return self._vocab_size
 

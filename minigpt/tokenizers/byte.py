@@ -27,6 +27,10 @@ class ByteTokenizer(Tokenizer):
         self._names = {token_id: name.encode() for name, token_id in self.special_tokens.items()}
 
     @property
+    def joins_bytes(self) -> bool:
+        return True
+
+    @property
     def vocab_size(self) -> int:
         return N_BYTES + len(self.special_tokens)
 

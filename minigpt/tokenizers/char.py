@@ -84,5 +84,9 @@ class CharTokenizer(VocabularyTokenizer):
             "vocabulary; train on text that holds it, or with unknown='replace'"
         )
 
+    @property
+    def joins_bytes(self) -> bool:
+        return True
+
     def _decode_ids(self, ids: Sequence[int], errors: Literal["replace", "strict"]) -> str:
         return "".join([self.tokens[i] for i in ids])

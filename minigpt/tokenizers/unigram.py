@@ -244,6 +244,10 @@ class UnigramTokenizer(VocabularyTokenizer):
             return 0.0 if continues else self._unk_score
         return 0.0 if token_id in self.special_tokens.values() else self.scores[token_id]
 
+    @property
+    def joins_bytes(self) -> bool:
+        return not self.add_prefix_space
+
     def _decode_ids(self, ids: Sequence[int], errors: Literal["replace", "strict"]) -> str:
         if not self.add_prefix_space:
             return b"".join([self._bytes[i] for i in ids]).decode("utf-8", errors)

@@ -68,13 +68,29 @@ def entropy(
 
 
 def _estimates(nats: Sequence[float], sizes: Sequence[int], tokens: Sequence[int] | None) -> Entropy:
-    per_token = _ratio(nats, tokens) if tokens else None
-    return Entropy(_ratio(nats, [1] * len(nats)), _ratio(nats, sizes), per_token, None)
+    per_token = ratio(nats, tokens) if tokens else None
+    return Entropy(ratio(nats, [1] * len(nats)), ratio(nats, sizes), per_token, None)
 
 
-def _ratio(values: Sequence[float], weights: Sequence[int]) -> Estimate:
-    # The ratio of two means; its variance to first order is that of the residuals (Cochran, Sampling Techniques, 6.3).
+def ratio(values: Sequence[float], weights: Sequence[float]) -> Estimate:
+    """The sum of values over the sum of weights, as an estimate of the ratio of their means.
+
+    The variance is, to first order, that of the residuals (Cochran, Sampling Techniques, 1977, section 6.3).
+
+    Args:
+        values: one for each unit that was drawn, such as the nats of a document.
+        weights: one for each unit, such as its tokens; all 1 for a plain mean.
+
+    Returns:
+        The ratio; from a single unit, with an infinite half-width.
+
+    Raises:
+        ValueError: if there is no unit.
+    """
+    if not values:
+        raise ValueError("there are no values to estimate from")
     n, total = len(values), math.fsum(weights)
     mean = math.fsum(values) / total
     squares = math.fsum((value - mean * weight) ** 2 for value, weight in zip(values, weights, strict=True))
-    return Estimate(mean, 1.96 * math.sqrt(squares / (n - 1) / n) / (total / n))
+    half_width = 1.96 * math.sqrt(squares / (n - 1) / n) / (total / n) if n > 1 else math.inf
+    return Estimate(mean, half_width)

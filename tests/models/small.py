@@ -21,6 +21,7 @@ VARIANTS = {
     "mistral": {"norm": "rms", "positions": "rotary", "bias": False, "n_kv_heads": 1, "window": 3},
     "gemma": {"norm": "rms", "positions": "rotary", "bias": False, "d_head": 6, "scale_embedding": True},
     "sinusoidal": {"positions": "sinusoidal", "norm_first": False, "activation": "relu", "scale_embedding": True},
+    "token shift": {"norm": "rms", "positions": "rotary", "token_shift": True},
     "no positions": {"positions": "none", "head_bias": True},
 }
 """Small models that differ as the published ones do."""

@@ -138,7 +138,9 @@ def test_a_text_longer_than_the_context_is_an_error(name):
         model(ids_of(1, 13))
     cache = model.new_cache()
     model(ids_of(1, 12), cache=cache)
-    with pytest.raises(ValueError, match="1 tokens from position 12 need positions 12 to 12"):
+    with pytest.raises(
+        ValueError, match=r"1 tokens from position 12 need positions 12 to 12|1 more positions do not fit"
+    ):
         model(ids_of(1, 1), cache=cache)
 
 

@@ -62,3 +62,46 @@ def test_an_empty_cache_can_be_selected_from():
 def test_impossible_sizes_are_rejected(n_layers, capacity):
     with pytest.raises(ValueError, match=f"n_layers={n_layers} and capacity={capacity} must both be at least 1"):
         Cache(n_layers, capacity)
+
+
+@pytest.mark.parametrize("chunks", [[1] * 20, [7, 1, 1, 1, 3, 5, 2], [2, 9, 1, 1, 4, 3], [20], [3, 3, 3, 3, 3, 3, 2]])
+def test_a_window_keeps_what_the_next_query_sees(chunks):
+    keys, values = draw(2, 1, 20, 4), draw(2, 1, 20, 4, seed=1)
+    cache = Cache(1, 20, window=4)
+    (layer,) = cache.layers
+    start = 0
+    for time in chunks:
+        seen = slice(max(0, start - 3), start + time)
+        assert cache.n_keys(time) == seen.stop - seen.start
+        k, v = layer.append(keys[:, :, start : start + time], values[:, :, start : start + time])
+        start += time
+        assert torch.equal(k, keys[:, :, seen])
+        assert torch.equal(v, values[:, :, seen])
+        assert torch.equal(layer.filled[0], keys[:, :, max(0, start - 3) : start])
+    assert cache.length == 20
+    with pytest.raises(ValueError, match="1 more positions do not fit: the cache holds 20 of 20"):
+        layer.append(keys[:, :, :1], values[:, :, :1])
+
+
+@pytest.mark.parametrize("window", [None, 4])
+def test_the_last_positions_can_be_forgotten(window):
+    keys, values = draw(1, 1, 12, 4), draw(1, 1, 12, 4, seed=1)
+    cache = Cache(1, 20, window=window)
+    (layer,) = cache.layers
+    for start in range(0, 12, 3):
+        layer.append(keys[:, :, start : start + 3], values[:, :, start : start + 3])
+        cache.truncate(start + 1)
+        k, v = layer.append(keys[:, :, start + 1 : start + 3], values[:, :, start + 1 : start + 3])
+        first = 0 if window is None else max(0, start - 2)
+        assert torch.equal(k, keys[:, :, first : start + 3])
+        assert torch.equal(v, values[:, :, first : start + 3])
+    with pytest.raises(ValueError, match="length=13 must be from 0 to 12"):
+        cache.truncate(13)
+    if window is not None:
+        with pytest.raises(ValueError, match=r"length=3 lies too far back: of the 12 positions .* sees 3 before it"):
+            cache.truncate(3)
+
+
+def test_a_window_needs_a_size():
+    with pytest.raises(ValueError, match="window=0 must be at least 1"):
+        Cache(1, 3, window=0)

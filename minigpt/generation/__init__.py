@@ -1,0 +1,53 @@
+"""From a model to a text: how the next token is chosen, and how fast (chapter 10)."""
+
+from minigpt.generation.beam import Hypothesis, Normalisation, beam_search, power, wu
+from minigpt.generation.decoder import Decoder, Overflow
+from minigpt.generation.generate import ANCESTRAL, GREEDY, generate, row_generators, steps, uniform_draws
+from minigpt.generation.processors import (
+    Sampling,
+    draw,
+    min_p,
+    no_repeat_ngram,
+    repetition_penalty,
+    temperature,
+    top_k,
+    top_p,
+)
+from minigpt.generation.speculative import Speculation, acceptance, check, residual, speculative
+from minigpt.generation.stop import Match, StopStrings
+from minigpt.generation.stream import Completion, TextStream, complete, stream
+
+__all__ = [
+    "ANCESTRAL",
+    "GREEDY",
+    "Completion",
+    "Decoder",
+    "Hypothesis",
+    "Match",
+    "Normalisation",
+    "Overflow",
+    "Sampling",
+    "Speculation",
+    "StopStrings",
+    "TextStream",
+    "acceptance",
+    "beam_search",
+    "check",
+    "complete",
+    "draw",
+    "generate",
+    "min_p",
+    "no_repeat_ngram",
+    "power",
+    "repetition_penalty",
+    "residual",
+    "row_generators",
+    "speculative",
+    "steps",
+    "stream",
+    "temperature",
+    "top_k",
+    "top_p",
+    "uniform_draws",
+    "wu",
+]
