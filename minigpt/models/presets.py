@@ -188,6 +188,7 @@ _GEMMA = {
     "note": "The checkpoint stores what the scale of a norm has beyond 1; add 1 to it.",
 }
 
+
 def _course(**sizes: int) -> Preset:
     return Preset(
         config=TransformerConfig(

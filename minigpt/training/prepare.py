@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from minigpt.data.documents import DocumentLoader
 from minigpt.data.loader import Loader
 from minigpt.data.shards import Tokens, open_tokens, write_tokens
 from minigpt.files import atomic_write
@@ -63,14 +64,14 @@ def prepare(
     encoding = time.perf_counter()
     _write(source.validation(), tokenizer, paths[VALIDATION])
     validation = open_tokens(paths[VALIDATION])
-    seconds_per_token = (time.perf_counter() - encoding) / len(validation)
+    seconds_per_document = (time.perf_counter() - encoding) / validation.n_documents
     values: dict[str, Any] = {
         "settings": dataclasses.asdict(settings),
         "seed": settings.seed,
         "model": config_to_dict(config),
         "context": config.context,
         "batch_size": settings.batch_size or chosen.batch_size,
-        "cross": not source.has_short_documents(validation, config.context),
+        "whole_documents": source.has_short_documents(validation, config.context),
         "floor": source.floor(validation),
         "machine": {"python": platform.python_version(), "torch": torch.__version__, "device": device.type},
     }
@@ -79,12 +80,12 @@ def prepare(
     training["evaluate_batches"] = make_loader(validation, values, world, repeat=False).batches_per_epoch
     if not isinstance(source, VillageSource):
         _write(source.training(), tokenizer, paths[TRAIN])
-        seconds_per_token = 0.0
+        seconds_per_document = 0.0
     steps = settings.steps
     if steps is None:
         model = GPT(config, generator=torch.Generator().manual_seed(settings.seed)).to(device)
         left = 60 * settings.minutes - (time.perf_counter() - start)
-        per_batch = seconds_per_token * values["batch_size"] * config.context
+        per_batch = seconds_per_document * values["batch_size"]
         steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
         say(f"{steps} steps fit into {settings.minutes:g} minutes")
     training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
@@ -92,8 +93,7 @@ def prepare(
     training = {"evaluate_every": tenth, "checkpoint_every": tenth, "log_every": max(1, steps // 500)} | training
     values["training"] = dataclasses.asdict(TrainingConfig(**training))
     if isinstance(source, VillageSource):
-        n_tokens = steps * values["batch_size"] * config.context
-        _write(source.training(n_tokens, len(validation)), tokenizer, paths[TRAIN])
+        _write(source.training(steps * values["batch_size"]), tokenizer, paths[TRAIN])
     tokens = open_tokens(paths[TRAIN])
     values["checksums"] = {TRAIN: tokens.checksum, VALIDATION: validation.checksum}
     say(f"{len(tokens):,} tokens to train on, {len(validation):,} to validate on")
@@ -102,7 +102,9 @@ def prepare(
         file.write("\n")
 
 
-def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True) -> Loader:
+def make_loader(
+    tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True
+) -> Loader | DocumentLoader:
     """The batches of a run, of one process's part; without `repeat`, every token of them once.
 
     Raises:
@@ -110,14 +112,13 @@ def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat:
     """
     if values["batch_size"] % world.size:
         raise ValueError(f"batch_size={values['batch_size']} is no multiple of {world.size} processes; choose another")
-    return Loader(
+    return (DocumentLoader if values["whole_documents"] else Loader)(
         tokens,
         batch_size=values["batch_size"] // world.size,
         context=values["context"],
         seed=values["seed"],
         rank=world.rank,
         world_size=world.size,
-        cross=values["cross"],
         repeat=repeat,
     )
 

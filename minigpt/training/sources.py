@@ -75,9 +75,8 @@ class VillageSource:
         self._size, self._seed = settings.data, settings.seed
         self._held_out = list(stories(VALIDATION_STORIES, 2 * self._seed + 1, self._size))
 
-    def training(self, n_tokens: int, n_held_out: int) -> Iterator[str]:
-        """Enough stories for `n_tokens` tokens, where those of validation have `n_held_out`."""
-        n = math.ceil(1.05 * n_tokens * VALIDATION_STORIES / n_held_out) + 1
+    def training(self, n: int) -> Iterator[str]:
+        """So many stories to train on."""
         return (story.text for story in stories(n, 2 * self._seed, self._size))
 
     def validation(self) -> Iterator[str]:
