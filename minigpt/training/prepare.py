@@ -32,7 +32,7 @@ from minigpt.village import SIZES
 
 RUN, TRAIN, VALIDATION = "run.json", "data/train.tokens", "data/validation.tokens"
 END_OF_TEXT = "<|endoftext|>"
-_SPEED_SECONDS = 4.0
+_SPEED_SECONDS, _FIRST_STEPS = 4.0, 3
 
 
 def prepare(
@@ -144,13 +144,14 @@ def affordable_steps(
         ValueError: if not even ten steps fit.
     """
     start = time.perf_counter()
+    until = start + min(_SPEED_SECONDS, 0.05 * seconds)
     config = TrainingConfig(**training | {"steps": 10**6, "warmup": 0, "log_every": 10**6, "evaluate_every": 10**6})
     trainer = Trainer(copy.deepcopy(model), config, loader, validation=loader, progress=False)
-    trainer.train(until=3)
+    trainer.train(until=_FIRST_STEPS)
     first = time.perf_counter()
-    while time.perf_counter() - first < min(_SPEED_SECONDS, 0.05 * seconds):
+    while trainer.step < 2 * _FIRST_STEPS or time.perf_counter() < until:
         trainer.train(until=trainer.step + 1)
-    per_step = (time.perf_counter() - first) / (trainer.step - 3) + data_seconds
+    per_step = (time.perf_counter() - first) / (trainer.step - _FIRST_STEPS) + data_seconds
     evaluating = time.perf_counter()
     trainer.evaluate()
     evaluations = 10 * (time.perf_counter() - evaluating)
