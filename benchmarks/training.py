@@ -5,7 +5,8 @@
 All train a model of the same shape on the same batches. The plain loop (`benchmarks/peers/plain_loop.py`) and GPT-2 of
 Transformers run in one process with two threads, as they come; ours runs as `minigpt train` does, once in one process
 and once in two processes of one thread each, which share a batch, in float32 and in bfloat16. They take turns in
-groups of steps, so that whatever else the machine does hits all; what counts is the median of the ratios of tokens a second. On
+groups of steps, so that whatever else the machine does hits all; what counts is the median of the ratios of tokens a
+second. On
 one thread, the arithmetic of our step is compared with that of a large product of matrices, measured in the same turn.
 """
 
