@@ -51,8 +51,8 @@ def self_bleu(texts: Sequence[Text], n: int = 4) -> float:
     """The mean BLEU of each text with all others as its references (Zhu et al., 2018); 1 if all are the same.
 
     BLEU (Papineni et al., 2002) is the geometric mean, over run lengths from 1 to `n`, of the share of a text's runs
-    that a reference has as often, times `exp(1 - r / c)` where the text (`c` tokens) is shorter than the reference nearest
-    in length (`r`). It is 0 where the text shares no run of some length with any other.
+    that a reference has as often, times `exp(1 - r / c)` where the text (`c` tokens) is shorter than the reference
+    nearest in length (`r`). It is 0 where the text shares no run of some length with any other.
 
     Args:
         texts: at least two, none of them shorter than `n`.
