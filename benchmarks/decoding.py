@@ -22,7 +22,6 @@ import torch
 
 from minigpt.files import atomic_write
 from minigpt.generation import (
-    MEAN,
     Sampling,
     beam_search,
     distinct,
@@ -50,9 +49,8 @@ def sampled(sampling: Sampling, model: GPT, end: int) -> Writer:
 
 def beamed(n_beams: int, alpha: float, model: GPT, end: int) -> Writer:
     """Continues prompts by beam search."""
-    norm = MEAN if alpha == 1 else power(alpha)
     return lambda prompts, seed: [
-        list(beam_search(model, prompt, LONGEST, n_beams=n_beams, end={end}, normalisation=norm)[0].ids)
+        list(beam_search(model, prompt, LONGEST, n_beams=n_beams, end={end}, normalisation=power(alpha))[0].ids)
         for prompt in prompts
     ]
 
