@@ -14,16 +14,15 @@ import json
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
+import transformers
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,10 +30,6 @@ from minigpt.files import atomic_write
 from minigpt.interop.hugging_face import load
 
 RESULTS = Path(__file__).parent / "results" / "models.json"
-
-# Beside this file is one with the name of a package that transformers needs, and Python would look for that here first.
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).parent.resolve()]
-transformers = import_module("transformers")
 
 
 class Shape(NamedTuple):

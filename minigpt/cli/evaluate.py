@@ -26,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "evaluate",
         help="measure a language model",
-        description="Measure a model by one or more of the measures below. Square brackets hold 95 %% confidence "
+        description="Measure a model by one or more of the measures below. Square brackets hold 95 % confidence "
         "intervals, over documents or questions.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL_FOLDER", help="what 'minigpt train' wrote")

@@ -2,6 +2,7 @@
 
 from minigpt.data.catalogue import DOWNLOADS, Download
 from minigpt.data.corpora import corpus, python_docs, python_docstrings, text_file, village
+from minigpt.data.documents import DocumentLoader
 from minigpt.data.download import cache_folder, fetch
 from minigpt.data.loader import Batch, Loader
 from minigpt.data.packing import pack, pieces
@@ -11,6 +12,7 @@ from minigpt.data.shuffle import Shuffle, draw
 __all__ = [
     "DOWNLOADS",
     "Batch",
+    "DocumentLoader",
     "Download",
     "Loader",
     "Shuffle",

@@ -149,7 +149,7 @@ class Loader:
             begins = self.context * places
         positions = begins[:, None] + np.arange(self.context + 1)
         window = torch.from_numpy(self.tokens.ids[positions % self._n_inputs].astype(np.int64))
-        inputs, targets = window[:, :-1].contiguous(), window[:, 1:].contiguous()
+        inputs, targets = window[:, :-1].clone(), window[:, 1:].clone()
         if not self.repeat:
             targets[torch.from_numpy(positions[:, :-1] >= self._n_inputs)] = IGNORED
         return Batch(inputs, targets)

@@ -2,6 +2,7 @@
 
 from minigpt.generation.beam import Hypothesis, Normalisation, beam_search, power, wu
 from minigpt.generation.decoder import Decoder, Overflow
+from minigpt.generation.diversity import distinct, n_grams, repeated, self_bleu
 from minigpt.generation.generate import ANCESTRAL, GREEDY, generate, row_generators, steps, uniform_draws
 from minigpt.generation.processors import (
     Sampling,
@@ -34,14 +35,18 @@ __all__ = [
     "beam_search",
     "check",
     "complete",
+    "distinct",
     "draw",
     "generate",
     "min_p",
+    "n_grams",
     "no_repeat_ngram",
     "power",
+    "repeated",
     "repetition_penalty",
     "residual",
     "row_generators",
+    "self_bleu",
     "speculative",
     "steps",
     "stream",

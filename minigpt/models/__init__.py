@@ -1,5 +1,6 @@
 """Whole models, each put together from the parts in `minigpt.nn` by one `TransformerConfig`."""
 
+from minigpt.models.base import base_model
 from minigpt.models.bert import BERT
 from minigpt.models.config import TransformerConfig
 from minigpt.models.count import ARCHITECTURES, count_parameters
@@ -21,6 +22,7 @@ __all__ = [
     "SequenceClassifier",
     "TokenClassifier",
     "TransformerConfig",
+    "base_model",
     "count_parameters",
     "load_model",
     "preset",

@@ -42,7 +42,7 @@ def count_parameters(
         "token embedding": config.vocab_size * config.d_model,
         "position embedding": config.context * config.d_model if config.positions == "learned" else 0,
         "segment embedding": config.n_segments * config.d_model if architecture == "bert" else 0,
-        "attention": n_blocks * _attention(config),
+        "attention": n_blocks * (_attention(config) + (config.d_model if config.token_shift else 0)),
         "cross-attention": n_cross * _attention(config),
         "feed-forward": n_blocks * _feed_forward(config),
         "norms": (2 * n_blocks + n_cross + _norms_outside(config, architecture)) * _norm(config),

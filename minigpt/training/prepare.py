@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 
+from minigpt.data.documents import DocumentLoader
 from minigpt.data.loader import Loader
 from minigpt.data.shards import Tokens, open_tokens, write_tokens
-from minigpt.files import atomic_write
+from minigpt.files import END_OF_TEXT, atomic_write
 from minigpt.models import GPT
 from minigpt.models.folder import TOKENIZER, config_to_dict
 from minigpt.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
@@ -30,8 +31,7 @@ from minigpt.training.trainer import Trainer
 from minigpt.village import SIZES
 
 RUN, TRAIN, VALIDATION = "run.json", "data/train.tokens", "data/validation.tokens"
-END_OF_TEXT = "<|endoftext|>"
-_SPEED_SECONDS = 4.0
+_SPEED_SECONDS, _FIRST_STEPS = 4.0, 3
 
 
 def prepare(
@@ -63,14 +63,14 @@ def prepare(
     encoding = time.perf_counter()
     _write(source.validation(), tokenizer, paths[VALIDATION])
     validation = open_tokens(paths[VALIDATION])
-    seconds_per_token = (time.perf_counter() - encoding) / len(validation)
+    seconds_per_document = (time.perf_counter() - encoding) / validation.n_documents
     values: dict[str, Any] = {
         "settings": dataclasses.asdict(settings),
         "seed": settings.seed,
         "model": config_to_dict(config),
         "context": config.context,
         "batch_size": settings.batch_size or chosen.batch_size,
-        "cross": not source.has_short_documents(validation, config.context),
+        "whole_documents": source.has_short_documents(validation, config.context),
         "floor": source.floor(validation),
         "machine": {"python": platform.python_version(), "torch": torch.__version__, "device": device.type},
     }
@@ -79,12 +79,12 @@ def prepare(
     training["evaluate_batches"] = make_loader(validation, values, world, repeat=False).batches_per_epoch
     if not isinstance(source, VillageSource):
         _write(source.training(), tokenizer, paths[TRAIN])
-        seconds_per_token = 0.0
+        seconds_per_document = 0.0
     steps = settings.steps
     if steps is None:
         model = GPT(config, generator=torch.Generator().manual_seed(settings.seed)).to(device)
         left = 60 * settings.minutes - (time.perf_counter() - start)
-        per_batch = seconds_per_token * values["batch_size"] * config.context
+        per_batch = seconds_per_document * values["batch_size"]
         steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
         say(f"{steps} steps fit into {settings.minutes:g} minutes")
     training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
@@ -92,8 +92,7 @@ def prepare(
     training = {"evaluate_every": tenth, "checkpoint_every": tenth, "log_every": max(1, steps // 500)} | training
     values["training"] = dataclasses.asdict(TrainingConfig(**training))
     if isinstance(source, VillageSource):
-        n_tokens = steps * values["batch_size"] * config.context
-        _write(source.training(n_tokens, len(validation)), tokenizer, paths[TRAIN])
+        _write(source.training(steps * values["batch_size"]), tokenizer, paths[TRAIN])
     tokens = open_tokens(paths[TRAIN])
     values["checksums"] = {TRAIN: tokens.checksum, VALIDATION: validation.checksum}
     say(f"{len(tokens):,} tokens to train on, {len(validation):,} to validate on")
@@ -102,7 +101,9 @@ def prepare(
         file.write("\n")
 
 
-def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True) -> Loader:
+def make_loader(
+    tokens: Tokens, values: dict[str, Any], world: World, *, repeat: bool = True
+) -> Loader | DocumentLoader:
     """The batches of a run, of one process's part; without `repeat`, every token of them once.
 
     Raises:
@@ -110,14 +111,13 @@ def make_loader(tokens: Tokens, values: dict[str, Any], world: World, *, repeat:
     """
     if values["batch_size"] % world.size:
         raise ValueError(f"batch_size={values['batch_size']} is no multiple of {world.size} processes; choose another")
-    return Loader(
+    return (DocumentLoader if values["whole_documents"] else Loader)(
         tokens,
         batch_size=values["batch_size"] // world.size,
         context=values["context"],
         seed=values["seed"],
         rank=world.rank,
         world_size=world.size,
-        cross=values["cross"],
         repeat=repeat,
     )
 
@@ -143,13 +143,14 @@ def affordable_steps(
         ValueError: if not even ten steps fit.
     """
     start = time.perf_counter()
+    until = start + min(_SPEED_SECONDS, 0.05 * seconds)
     config = TrainingConfig(**training | {"steps": 10**6, "warmup": 0, "log_every": 10**6, "evaluate_every": 10**6})
     trainer = Trainer(copy.deepcopy(model), config, loader, validation=loader, progress=False)
-    trainer.train(until=3)
+    trainer.train(until=_FIRST_STEPS)
     first = time.perf_counter()
-    while time.perf_counter() - first < min(_SPEED_SECONDS, 0.05 * seconds):
+    while trainer.step < 2 * _FIRST_STEPS or time.perf_counter() < until:
         trainer.train(until=trainer.step + 1)
-    per_step = (time.perf_counter() - first) / (trainer.step - 3) + data_seconds
+    per_step = (time.perf_counter() - first) / (trainer.step - _FIRST_STEPS) + data_seconds
     evaluating = time.perf_counter()
     trainer.evaluate()
     evaluations = 10 * (time.perf_counter() - evaluating)

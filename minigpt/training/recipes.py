@@ -36,7 +36,7 @@ _PUBLISHED: dict[str, Any] = {"lr": 6e-4, "betas": (0.9, 0.95), "weight_decay": 
 
 RECIPES: dict[str, Recipe] = {
     "tiny": Recipe(model="tiny", batch_size=16, settings=_FROM_SCRATCH),
-    "small": Recipe(model="small", batch_size=32, settings=_FROM_SCRATCH),
+    "small": Recipe(model="small", batch_size=16, settings=_FROM_SCRATCH),
 }
 """The recipes of this course, by name of the preset."""
 

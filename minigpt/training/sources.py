@@ -25,7 +25,8 @@ class TextSource:
 
     def __init__(self, settings: RunSettings) -> None:
         self._data, self._share = settings.data, settings.validation
-        self._is_one = len(list(islice(corpus(self._data), 2))) == 1
+        # As many as are needed to keep one, at the most.
+        self._n = len(list(islice(corpus(self._data), max(2, round(1 / self._share)))))
 
     def training(self) -> Iterator[str]:
         """The documents to train on."""
@@ -53,12 +54,13 @@ class TextSource:
         return None
 
     def _part(self, kept: bool) -> Iterator[str]:
-        if self._is_one:
+        if self._n == 1:
             (text,) = corpus(self._data)
             cut = round(len(text) * (1 - self._share))
             yield text[cut:] if kept else text[:cut]
             return
-        every = max(2, round(1 / self._share))
+        # The last of every ten, or sooner where there are fewer: some document is always kept.
+        every = min(max(2, round(1 / self._share)), self._n)
         for i, text in enumerate(corpus(self._data)):
             if (i % every == every - 1) == kept:
                 yield text
@@ -75,9 +77,8 @@ class VillageSource:
         self._size, self._seed = settings.data, settings.seed
         self._held_out = list(stories(VALIDATION_STORIES, 2 * self._seed + 1, self._size))
 
-    def training(self, n_tokens: int, n_held_out: int) -> Iterator[str]:
-        """Enough stories for `n_tokens` tokens, where those of validation have `n_held_out`."""
-        n = math.ceil(1.05 * n_tokens * VALIDATION_STORIES / n_held_out) + 1
+    def training(self, n: int) -> Iterator[str]:
+        """So many stories to train on."""
         return (story.text for story in stories(n, 2 * self._seed, self._size))
 
     def validation(self) -> Iterator[str]:

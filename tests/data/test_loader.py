@@ -231,3 +231,9 @@ def test_impossible_batches_are_refused(counted, arguments, message):
 def test_a_step_before_the_first_is_refused(counted):
     with pytest.raises(ValueError, match="step=-1 has no batch; steps are numbered from 0"):
         Loader(counted, batch_size=1, context=4, seed=0).batch(-1)
+
+
+def test_what_does_not_count_is_still_read_in_a_batch_of_one_row(counted):
+    loader = Loader(counted, batch_size=1, context=16, seed=0, repeat=False)
+    for step in range(loader.batches_per_epoch):
+        assert loader.batch(step).inputs.min() >= 0

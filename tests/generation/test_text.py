@@ -49,7 +49,7 @@ def test_the_pieces_of_any_ids_are_their_text(kind, data):
     cut = data.draw(st.integers(0, len(ids)))
     before, whole = tokenizer.decode(ids[:cut]), tokenizer.decode(ids)
     # A prompt is a text, and does not end within a character. Bytes that are no text are counted one way or another.
-    assume("\N{REPLACEMENT CHARACTER}" not in (before if tokenizer.joins_bytes else whole))
+    assume("\N{REPLACEMENT CHARACTER}" not in before + ("" if tokenizer.joins_bytes else whole))
     pieces, _ = pieces_of(tokenizer, ids[cut:], ids[:cut])
     assert "".join(pieces) == whole[len(before) :]
 

@@ -159,8 +159,8 @@ def test_llama_3_1_reads_longer_texts_than_llama_3_with_the_same_weights():
 
 
 def test_an_unknown_name_gets_those_that_are_near():
-    with pytest.raises(ValueError, match=r"there is no preset 'gpt2'; use one of gpt-2"):
-        preset("gpt2")
+    with pytest.raises(ValueError, match=r"there is no preset 'gpt4'; use one of gpt"):
+        preset("gpt4")
     with pytest.raises(ValueError, match=r"there is no preset 'Llama-2-7B'; use one of llama-2-7b"):
         preset("Llama-2-7B")
     with pytest.raises(ValueError, match=r"there is no preset 'xyz'; use one of tiny, .*gemma-7b"):

@@ -1,7 +1,7 @@
 """Speed of byte-level BPE beside Hugging Face tokenizers, rustbpe, tiktoken and gigatoken.
 
     pip install -r requirements-bench.txt
-    python benchmarks/tokenizers.py
+    python benchmarks/tokenization.py
 
 The corpus is what CPython brings along: its sources, and as prose its documentation topics, docstrings and text files.
 All take turns within a round, and rounds are repeated: what counts are the ratios of the medians. Peers that are not
@@ -19,7 +19,6 @@ import json
 import os
 import platform
 import statistics
-import sys
 import sysconfig
 import tempfile
 import time
@@ -39,9 +38,6 @@ MEGABYTE = 1_000_000
 VOCAB_SIZES = (4096, 32768)
 PEERS = ("tokenizers", "rustbpe", "tiktoken", "gigatoken")
 RESULTS = Path(__file__).parent / "results" / "tokenizers.json"
-
-# This file has the name of a package that it measures, and Python would look for that beside it first.
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).parent.resolve()]
 
 
 def optional(name: str) -> ModuleType | None:
@@ -325,7 +321,7 @@ def main() -> None:
     unseen_sources, _ = split_at(rest, 0.4 * size)
     corpus = sorted(seen_prose + split_at(sources, size - megabytes(seen_prose))[0], key=digest)
     results: dict[str, object] = {
-        "about": "python benchmarks/tokenizers.py: medians over rounds in which all took turns on one machine",
+        "about": "python benchmarks/tokenization.py: medians over rounds in which all took turns on one machine",
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),

@@ -1,0 +1,274 @@
+"""A training step of this package beside a plain loop and Hugging Face's model, on a CPU, in turns.
+
+    python benchmarks/training.py
+
+All train a model of the same shape on the same batches. The plain loop (`benchmarks/peers/plain_loop.py`) and GPT-2 of
+Transformers run in one process with two threads, as they come; ours runs as `minigpt train` does, once in one process
+and once in two processes of one thread each, which share a batch, in float32 and in bfloat16. They take turns in
+groups of steps, so that whatever else the machine does hits all; what counts is the median of the ratios of tokens a
+second. On
+one thread, the arithmetic of our step is compared with that of a large product of matrices, measured in the same turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import socket
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.multiprocessing as mp
+import transformers
+from peers.plain_loop import PlainGPT, plain_optimizer, plain_step
+
+from minigpt.data import Loader, open_tokens, write_tokens
+from minigpt.files import atomic_write
+from minigpt.models import GPT, TransformerConfig
+from minigpt.training import Trainer, TrainingConfig, flops_per_token, join_world, matmul_rate
+
+RESULTS = Path(__file__).parent / "results" / "training.json"
+GROUP = 10
+"""Steps in a turn."""
+
+
+class Shape(NamedTuple):
+    """The sizes of the model and of a batch."""
+
+    layers: int = 4
+    heads: int = 4
+    width: int = 128
+    context: int = 64
+    batch: int = 12
+    vocab_size: int = 65
+
+
+SHAPE = Shape()
+
+
+def write_data(folder: Path) -> Path:
+    """Random tokens: the time of a step does not depend on what they are."""
+    ids = torch.randint(1, SHAPE.vocab_size, (100_000,), generator=torch.Generator().manual_seed(0)).tolist()
+    write_tokens([ids], folder / "tokens", vocab_size=SHAPE.vocab_size, end_of_text=0)
+    return folder / "tokens"
+
+
+def loader(path: Path, rank: int = 0, size: int = 1) -> Loader:
+    """The batches that all train on."""
+    options = {"batch_size": SHAPE.batch // size, "context": SHAPE.context, "seed": 0}
+    return Loader(open_tokens(path), **options, rank=rank, world_size=size)
+
+
+def our_trainer(path: Path, precision: str, rank: int = 0, size: int = 1) -> Trainer:
+    """GPT-2's parts at this shape, in our training loop."""
+    config = TransformerConfig(
+        vocab_size=SHAPE.vocab_size,
+        n_layers=SHAPE.layers,
+        d_model=SHAPE.width,
+        n_heads=SHAPE.heads,
+        context=SHAPE.context,
+    )
+    model = GPT(config, generator=torch.Generator().manual_seed(0))
+    settings = TrainingConfig(steps=10**6, precision=precision, evaluate_every=10**6)
+    return Trainer(model, settings, loader(path, rank, size), world=join_world(), progress=False)
+
+
+def plain(path: Path) -> Callable[[], None]:
+    """A turn of the plain loop."""
+    model = PlainGPT(SHAPE.vocab_size, SHAPE.context, SHAPE.layers, SHAPE.heads, SHAPE.width)
+    return turn_of(model, model, plain_optimizer(model), loader(path))
+
+
+def hugging_face(path: Path) -> Callable[[], None]:
+    """A turn of Hugging Face's GPT-2 in the same loop, with PyTorch's own AdamW."""
+    config = transformers.GPT2Config(
+        vocab_size=SHAPE.vocab_size,
+        n_positions=SHAPE.context,
+        n_embd=SHAPE.width,
+        n_layer=SHAPE.layers,
+        n_head=SHAPE.heads,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
+        use_cache=False,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    model = transformers.GPT2LMHeadModel(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99))
+    return turn_of(model, lambda ids: model(ids).logits, optimizer, loader(path))
+
+
+def turn_of(
+    model: torch.nn.Module, logits: Callable, optimizer: torch.optim.Optimizer, batches: Loader
+) -> Callable[[], None]:
+    """A group of steps of a model in the plain loop."""
+    model.train()
+    state = {"step": 0}
+
+    class Called(torch.nn.Module):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return logits(ids)
+
+        def parameters(self, recurse: bool = True):
+            return model.parameters(recurse)
+
+    called = Called()
+
+    def turn() -> None:
+        for _ in range(GROUP):
+            batch = batches.batch(state["step"])
+            plain_step(called, optimizer, batch.inputs, batch.targets)
+            state["step"] += 1
+
+    return turn
+
+
+def ours(path: Path, precision: str) -> Callable[[], None]:
+    """A turn of our trainer in this process."""
+    trainer = our_trainer(path, precision)
+    return lambda: trainer.train(until=trainer.step + GROUP) and None
+
+
+def worker(rank: int, port: int, path: Path, precision: str, pipe: Connection) -> None:
+    """One of two processes: waits for a word, makes a group of steps, says so."""
+    torch.set_num_threads(1)
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    trainer = our_trainer(path, precision, rank, 2)
+    while pipe.recv():
+        trainer.train(until=trainer.step + GROUP)
+        pipe.send(True)
+
+
+class Pair:
+    """Two processes of one thread each that train one model."""
+
+    def __init__(self, path: Path, precision: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        context = mp.get_context("spawn")
+        self.pipes, self.processes = [], []
+        for rank in range(2):
+            own, theirs = context.Pipe()
+            process = context.Process(target=worker, args=(rank, port, path, precision, theirs), daemon=True)
+            process.start()
+            self.pipes.append(own)
+            self.processes.append(process)
+
+    def __call__(self) -> None:
+        """A group of steps."""
+        for pipe in self.pipes:
+            pipe.send(True)
+        for pipe in self.pipes:
+            pipe.recv()
+
+    def close(self) -> None:
+        """End both."""
+        for pipe in self.pipes:
+            pipe.send(False)
+        for process in self.processes:
+            process.join()
+
+
+def in_turns(runs: dict[str, Callable[[], None]], turns: int) -> dict[str, list[float]]:
+    """Seconds of each turn of each."""
+    for run in runs.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for turn in range(turns):
+        names = list(runs) if turn % 2 else list(runs)[::-1]
+        for name in names:
+            start = time.perf_counter()
+            runs[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratios(seconds: dict[str, list[float]], ours: str, theirs: str) -> dict[str, float]:
+    """How many times as many tokens a second: median and quartiles over the turns."""
+    pairs = [b / a for a, b in zip(seconds[ours], seconds[theirs], strict=True)]
+    low, middle, high = statistics.quantiles(pairs, n=4, method="inclusive")
+    return {"median": round(middle, 2), "lower_quartile": round(low, 2), "upper_quartile": round(high, 2)}
+
+
+def step_times(path: Path, turns: int) -> list[dict[str, object]]:
+    """The rows of the table: every way to make a step, beside both peers."""
+    torch.set_num_threads(2)
+    pairs = {precision: Pair(path, precision) for precision in ("float32", "bfloat16")}
+    runs: dict[str, Callable[[], None]] = {"plain loop": plain(path), "transformers": hugging_face(path)}
+    for precision in pairs:
+        runs[f"minigpt, {precision}, two threads"] = ours(path, precision)
+        runs[f"minigpt, {precision}, two processes"] = pairs[precision]
+    seconds = in_turns(runs, turns)
+    for pair in pairs.values():
+        pair.close()
+    rows = []
+    for name, values in seconds.items():
+        row: dict[str, object] = {"run": name, "milliseconds": round(1000 * statistics.median(values) / GROUP, 1)}
+        row["tokens_per_second"] = round(GROUP * SHAPE.batch * SHAPE.context / statistics.median(values))
+        if name.startswith("minigpt"):
+            row |= {f"times {peer}": ratios(seconds, name, peer) for peer in ("plain loop", "transformers")}
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def use_of_one_thread(path: Path, turns: int) -> dict[str, object]:
+    """The share of the rate of a large product of matrices that a step reaches, in float32 on one thread."""
+    torch.set_num_threads(1)
+    run = ours(path, "float32")
+    run()
+    trainer = our_trainer(path, "float32")
+    flops = flops_per_token(trainer.model.config, SHAPE.context) * SHAPE.batch * SHAPE.context
+    shares, rates = [], []
+    for _ in range(turns):
+        rates.append(matmul_rate(torch.float32))
+        start = time.perf_counter()
+        run()
+        shares.append(GROUP * flops / (time.perf_counter() - start) / rates[-1])
+    row = {
+        "matmul_gflops": round(statistics.median(rates) / 1e9),
+        "share": round(statistics.median(shares), 2),
+        "best_share": round(max(shares), 2),
+    }
+    print(row, flush=True)
+    return row
+
+
+def main() -> None:
+    """Measure, print, and store."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=20, help="turns of each, of ten steps")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_data(Path(folder))
+        results = {
+            "about": "python benchmarks/training.py: a training step, medians over turns of ten steps",
+            "date": datetime.now(UTC).date().isoformat(),
+            "python": platform.python_version(),
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+            "versions": {name: version(name) for name in ("torch", "transformers")},
+            "shape": SHAPE._asdict(),
+            "steps": step_times(path, arguments.turns),
+            "one_thread": use_of_one_thread(path, arguments.turns),
+        }
+    with atomic_write(arguments.out) as file:
+        json.dump(results, file, indent=1)
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Batches of whole documents, one in a row, those of about the same length together."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from minigpt.data.loader import IGNORED, Batch
+from minigpt.data.shards import Tokens
+from minigpt.data.shuffle import Shuffle
+
+BATCHES_SORTED = 16
+"""Batches whose documents are sorted by length together."""
+
+
+class DocumentLoader:
+    """Batches of whole documents, epoch after epoch. `batch(step)` can be asked for any step at any time.
+
+    Every row is one document behind its separator, filled up to the longest of the batch with positions that do not
+    count. A model needs no mask then: what is filled up stands behind everything that counts. For short documents that
+    is faster than `Loader(cross=False)`, whose rows have one length, but look at themselves through a mask. So that
+    little is filled up, the documents of an epoch are shuffled, then sorted by length in groups of sixteen batches, and
+    the batches of each group are shuffled again ("bucketing"). The number of tokens of a batch varies.
+
+    Args:
+        tokens: the corpus.
+        batch_size: documents of a batch, at least 1; of this process, where there are several.
+        context: longest row in tokens; what is longer loses its end.
+        seed: of the order; an integer.
+        rank: number of this process. The batches of all, one behind the other, are the batch that one process would get
+            with `world_size` times the `batch_size`, but for how far they are filled up.
+        world_size: number of processes.
+        repeat: `False` gives a single epoch to evaluate on: the shortest documents first, the last batch filled up with
+            rows in which nothing counts.
+
+    Attributes:
+        batches_per_epoch: number of steps until every document was in a batch.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens,
+        *,
+        batch_size: int,
+        context: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        repeat: bool = True,
+    ) -> None:
+        if batch_size < 1 or context < 1:
+            raise ValueError(f"batch_size={batch_size} and context={context} must both be at least 1")
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank={rank} must be from 0 to below world_size={world_size}")
+        self.tokens, self.batch_size, self.context, self.seed = tokens, batch_size, context, seed
+        self.rank, self.world_size, self.repeat = rank, world_size, repeat
+        self._lengths = np.minimum(tokens.lengths, context)
+        self._together = batch_size * world_size
+        self.batches_per_epoch = -(-tokens.n_documents // self._together)
+        self._sorted = np.argsort(self._lengths, kind="stable")
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step.
+
+        Args:
+            step: an integer from 0; without `repeat`, below `batches_per_epoch`.
+
+        Raises:
+            ValueError: if there is no such step.
+        """
+        if step < 0 or (not self.repeat and step >= self.batches_per_epoch):
+            last = "" if self.repeat else f" to {self.batches_per_epoch - 1}: the data is not repeated"
+            raise ValueError(f"step={step} has no batch; steps are numbered from 0{last}")
+        documents = self._of_epochs(step) if self.repeat else self._in_order(step)
+        documents = documents[self.rank * self.batch_size : (self.rank + 1) * self.batch_size]
+        width = max((int(self._lengths[i]) for i in documents), default=1)
+        inputs = np.full((self.batch_size, width), self.tokens.end_of_text, np.int64)
+        targets = np.full((self.batch_size, width), IGNORED, np.int64)
+        for row, i in enumerate(documents.tolist()):
+            start, length = self.tokens.starts[i], self._lengths[i]
+            inputs[row, :length] = self.tokens.ids[start : start + length]
+            targets[row, :length] = self.tokens.ids[start + 1 : start + length + 1]
+        return Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+
+    def _in_order(self, step: int) -> np.ndarray:
+        return self._sorted[step * self._together : (step + 1) * self._together]
+
+    def _of_epochs(self, step: int) -> np.ndarray:
+        # A group never crosses from one epoch to the next; the last group of an epoch is smaller, and what is left of
+        # it, less than a batch, waits for another order.
+        n = self.tokens.n_documents
+        per_epoch = max(n // self._together, 1)
+        epoch, place = divmod(step, per_epoch)
+        group, within = divmod(place, BATCHES_SORTED)
+        first = group * BATCHES_SORTED
+        n_batches = min(BATCHES_SORTED, per_epoch - first)
+        places = np.arange(first * self._together, (first + n_batches) * self._together)
+        documents = Shuffle(n, self.seed, epoch, 2)(places % n)
+        documents = documents[np.argsort(self._lengths[documents], kind="stable")]
+        order = Shuffle(n_batches, self.seed, epoch, 3, group)(np.arange(n_batches))
+        begin = int(order[within]) * self._together
+        return documents[begin : begin + self._together]
