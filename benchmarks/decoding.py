@@ -31,6 +31,7 @@ from minigpt.generation import (
     self_bleu,
 )
 from minigpt.models import GPT, load_model
+from minigpt.models.base import BASE_MODEL
 from minigpt.tokenizers import Tokenizer
 from minigpt.village import ParseError, contradictions, log_prob, parser, stories
 
@@ -126,7 +127,7 @@ def spread(groups: list[dict[str, float]]) -> dict[str, list[float]]:
 def main() -> None:
     """Write, measure, store."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("model", type=Path)
+    arguments.add_argument("model", type=Path, nargs="?", default=BASE_MODEL)
     arguments.add_argument("--stories", type=int, default=60, help="in a group")
     arguments.add_argument("--groups", type=int, default=5)
     arguments.add_argument("--beams", type=int, nargs="+", default=[1, 2, 4, 8, 16])
