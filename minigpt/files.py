@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+END_OF_TEXT = "<|endoftext|>"
+"""What separates documents: a line of its own in files of text, a special token in streams of token ids (GPT-2's)."""
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO]:

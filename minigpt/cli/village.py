@@ -9,11 +9,8 @@ from contextlib import nullcontext
 from typing import IO
 
 from minigpt.cli.values import count
-from minigpt.files import atomic_write
+from minigpt.files import END_OF_TEXT, atomic_write
 from minigpt.village.stories import SIZES, Story, stories
-
-SEPARATOR = "<|endoftext|>"
-"""Stands on a line of its own after each story."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -21,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "village",
         help="write stories of the village",
-        description=f"Write stories, a line {SEPARATOR} after each; the same seed gives the same bytes everywhere.",
+        description=f"Write stories, a line {END_OF_TEXT} after each; the same seed gives the same bytes everywhere.",
     )
     parser.add_argument("--documents", type=count, default=1000, metavar="N", help="number of stories (default: 1000)")
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="an integer from 0 (default: 0)")
@@ -48,7 +45,7 @@ def write(file: IO[str], documents: int, seed: int, size: str, *, jsonl: bool = 
 
     bar = tqdm(stories(documents, seed, size), total=documents, unit=" stories", disable=not sys.stderr.isatty())
     for story in bar:
-        file.write(_line(story) if jsonl else f"{story.text}\n{SEPARATOR}\n")
+        file.write(_line(story) if jsonl else f"{story.text}\n{END_OF_TEXT}\n")
 
 
 def _line(story: Story) -> str:

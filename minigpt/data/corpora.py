@@ -15,10 +15,9 @@ from pathlib import Path
 
 from minigpt.data.catalogue import DOWNLOADS
 from minigpt.data.download import fetch
+from minigpt.files import END_OF_TEXT
 from minigpt.village import SIZES, stories
 
-SEPARATOR = "<|endoftext|>"
-"""Stands on a line of its own between the documents of a text file."""
 STORIES = 10_000
 """Number of stories where nobody says how many."""
 _NOT_FOR_READERS = frozenset(
@@ -152,11 +151,11 @@ def _split(lines: Iterable[str], anywhere: bool) -> Iterator[str]:
     parts: list[str] = []
     is_one = True
     for line in lines:
-        if SEPARATOR in line and line.strip() == SEPARATOR:
+        if END_OF_TEXT in line and line.strip() == END_OF_TEXT:
             yield _trimmed(parts, anywhere)
             parts, is_one = [], False
-        elif anywhere and SEPARATOR in line:
-            first, *others = line.split(SEPARATOR)
+        elif anywhere and END_OF_TEXT in line:
+            first, *others = line.split(END_OF_TEXT)
             for other in others:
                 yield _trimmed([*parts, first], anywhere)
                 parts, first, is_one = [], other, False

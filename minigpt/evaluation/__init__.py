@@ -14,12 +14,11 @@ from minigpt.evaluation.multiple_choice import (
 )
 from minigpt.evaluation.perplexity import CorpusLoss, DocumentLoss, Window, perplexity, windows
 from minigpt.evaluation.probes import Probe, ProbeScores, probes, score_probes, spread
-from minigpt.evaluation.scoring import END_OF_TEXT, end_of_text, token_log_probs
+from minigpt.evaluation.scoring import end_of_text, token_log_probs
 from minigpt.evaluation.village import SEED, Excess, WrittenStories, WrittenStory, excess, judge
 from minigpt.evaluation.village_choices import about_story, endings
 
 __all__ = [
-    "END_OF_TEXT",
     "SEED",
     "WAYS",
     "Accuracy",

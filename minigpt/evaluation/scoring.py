@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from minigpt.files import END_OF_TEXT
 from minigpt.models import GPT
+from minigpt.nn import evaluating
 from minigpt.tokenizers import Tokenizer
-
-END_OF_TEXT = "<|endoftext|>"
-"""Precedes and follows every document."""
 
 
 @torch.inference_mode()
@@ -97,17 +95,6 @@ def _batches(inputs: list[tuple[int, ...]], batch_tokens: int) -> Iterator[list[
         batch.append(ids)
     if batch:
         yield batch
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Within the block the model is in evaluation mode; afterwards it is in the mode in which it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 def end_of_text(tokenizer: Tokenizer) -> int:

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minigpt.generation.decoder import Decoder, Overflow
-from minigpt.generation.generate import evaluating
 from minigpt.generation.processors import no_repeat_ngram as without_repeats
 from minigpt.models import GPT
+from minigpt.nn import evaluating
 
 Normalisation = Callable[[int], float]
 """What the log-probability of a text of so many tokens is divided by."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import Tensor
 
 from minigpt.generation.decoder import Decoder, Overflow
 from minigpt.generation.processors import Sampling
 from minigpt.models import GPT
+from minigpt.nn import evaluating
 
 GREEDY = Sampling(temperature=0)
 """The most likely token at each step."""
@@ -139,14 +139,3 @@ def uniform_draws(seed: int | Sequence[int], n_rows: int, n_steps: int) -> Float
     return torch.stack(
         [torch.rand(n_steps, generator=one, dtype=torch.float64) for one in row_generators(seed, n_rows)]
     )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Dropout is off inside the block; a model that was in training goes on training afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)

@@ -13,10 +13,10 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 
 from minigpt.generation.decoder import widened
-from minigpt.generation.generate import ANCESTRAL, evaluating, row_generators
+from minigpt.generation.generate import ANCESTRAL, row_generators
 from minigpt.generation.processors import Sampling
 from minigpt.models import GPT
-from minigpt.nn import Cache
+from minigpt.nn import Cache, evaluating
 
 
 @dataclass(frozen=True)

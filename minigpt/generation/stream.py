@@ -7,13 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from minigpt.files import END_OF_TEXT
 from minigpt.generation.generate import steps
 from minigpt.generation.stop import StopStrings
 from minigpt.models import GPT
 from minigpt.tokenizers import Tokenizer
-
-END_OF_TEXT = "<|endoftext|>"
-"""The special token that stands before, behind and between texts."""
 
 # A character of UTF-8 has at most four bytes, so that more than three tokens never wait for one.
 _LONGEST_WAIT = 3

@@ -7,6 +7,7 @@ from minigpt.nn.embedding import ScaledTokenEmbedding, TokenEmbedding
 from minigpt.nn.feedforward import ACTIVATIONS, FeedForward, GatedFeedForward
 from minigpt.nn.linear import Linear
 from minigpt.nn.mask import causal_mask, document_mask, document_positions, padding_mask
+from minigpt.nn.mode import evaluating
 from minigpt.nn.norm import LayerNorm, RMSNorm, rms_norm
 from minigpt.nn.position import LearnedPositions, SinusoidalPositions, frequencies, sinusoidal
 from minigpt.nn.rotary import LinearScaling, Llama3Scaling, Rotary
@@ -40,6 +41,7 @@ __all__ = [
     "causal_mask",
     "document_mask",
     "document_positions",
+    "evaluating",
     "frequencies",
     "padding_mask",
     "rms_norm",

@@ -17,7 +17,7 @@ import torch
 from minigpt.data.documents import DocumentLoader
 from minigpt.data.loader import Loader
 from minigpt.data.shards import Tokens, open_tokens, write_tokens
-from minigpt.files import atomic_write
+from minigpt.files import END_OF_TEXT, atomic_write
 from minigpt.models import GPT
 from minigpt.models.folder import TOKENIZER, config_to_dict
 from minigpt.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
@@ -31,7 +31,6 @@ from minigpt.training.trainer import Trainer
 from minigpt.village import SIZES
 
 RUN, TRAIN, VALIDATION = "run.json", "data/train.tokens", "data/validation.tokens"
-END_OF_TEXT = "<|endoftext|>"
 _SPEED_SECONDS, _FIRST_STEPS = 4.0, 3
 
 

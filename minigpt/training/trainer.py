@@ -18,6 +18,7 @@ from tqdm import tqdm
 from minigpt.data.loader import Batch
 from minigpt.models import GPT, save_model
 from minigpt.models.folder import set_weights, weights
+from minigpt.nn import evaluating
 from minigpt.training.checkpoint import Checkpoint, latest, save_checkpoint
 from minigpt.training.config import TrainingConfig
 from minigpt.training.objective import language_model_loss
@@ -145,16 +146,14 @@ class Trainer:
         """The mean loss on the first `config.evaluate_batches` validation batches, in nats a token."""
         if self.validation is None:
             raise ValueError("there are no validation batches; give some to Trainer(validation=...)")
-        was_training = self.model.training
-        self.model.eval()
         total = torch.zeros(2, device=self.device, dtype=torch.float64)
-        for i in range(self.config.evaluate_batches):
-            batch = self.validation.batch(i).to(self.device)
-            with self._precision():
-                logits = self._forward(batch.inputs, documents=batch.documents)
-            total[0] += language_model_loss(logits, batch.targets, reduction="sum")
-            total[1] += (batch.targets >= 0).sum()
-        self.model.train(was_training)
+        with evaluating(self.model):
+            for i in range(self.config.evaluate_batches):
+                batch = self.validation.batch(i).to(self.device)
+                with self._precision():
+                    logits = self._forward(batch.inputs, documents=batch.documents)
+                total[0] += language_model_loss(logits, batch.targets, reduction="sum")
+                total[1] += (batch.targets >= 0).sum()
         loss, n = self.world.sum(total).tolist()
         return loss / n
 

@@ -78,7 +78,7 @@ def test_a_run_goes_on_where_its_last_checkpoint_was(tmp_path):
 
 def test_minutes_become_steps_that_stay(tmp_path):
     path = text_file(tmp_path)
-    run = Run.new(tmp_path / "run", settings(path, steps=None, minutes=0.02))
+    run = Run.new(tmp_path / "run", settings(path, steps=None, minutes=1))
     stored = json.loads((tmp_path / "run" / "run.json").read_text())["training"]["steps"]
     assert run.trainer.config.steps == stored > 10
     assert Run.open(tmp_path / "run").trainer.config.steps == stored
