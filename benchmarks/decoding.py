@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from statistics import mean
 
 import torch
 
+from minigpt.evaluation import judge
 from minigpt.files import atomic_write
 from minigpt.generation import (
     Sampling,
@@ -33,12 +33,10 @@ from minigpt.generation import (
 from minigpt.models import GPT, load_model
 from minigpt.models.base import BASE_MODEL
 from minigpt.tokenizers import Tokenizer
-from minigpt.village import ParseError, contradictions, log_prob, parser, stories
+from minigpt.village import stories
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
 SEED, PROMPT, LONGEST = 77, 20, 300
-# A reader who has not understood a text after so many steps takes it for no text.
-parser.LIMIT = 20_000
 
 Writer = Callable[[list[list[int]], int], list[list[int]]]
 
@@ -78,12 +76,10 @@ def methods(model: GPT, end: int, beams: tuple[int, ...]) -> Iterator[tuple[str,
 
 def verdict(text: str) -> str:
     """`true` if the village can tell this; else whether it contradicts itself, or is no text of the village at all."""
-    if log_prob(text) > -math.inf:
+    (story,) = judge([text]).stories
+    if story.is_true:
         return "true"
-    try:
-        return "contradicts itself" if contradictions(text) else "broken"
-    except ParseError:
-        return "broken"
+    return "contradicts itself" if story.is_grammatical else "broken"
 
 
 @torch.inference_mode()
