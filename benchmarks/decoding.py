@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from statistics import mean
 
 import torch
 
+from minigpt.evaluation import judge
 from minigpt.files import atomic_write
 from minigpt.generation import (
     Sampling,
@@ -31,13 +31,12 @@ from minigpt.generation import (
     self_bleu,
 )
 from minigpt.models import GPT, load_model
+from minigpt.models.base import BASE_MODEL
 from minigpt.tokenizers import Tokenizer
-from minigpt.village import ParseError, contradictions, log_prob, parser, stories
+from minigpt.village import stories
 
 RESULTS = Path(__file__).parent / "results" / "decoding.json"
 SEED, PROMPT, LONGEST = 77, 20, 300
-# A reader who has not understood a text after so many steps takes it for no text.
-parser.LIMIT = 20_000
 
 Writer = Callable[[list[list[int]], int], list[list[int]]]
 
@@ -77,12 +76,10 @@ def methods(model: GPT, end: int, beams: tuple[int, ...]) -> Iterator[tuple[str,
 
 def verdict(text: str) -> str:
     """`true` if the village can tell this; else whether it contradicts itself, or is no text of the village at all."""
-    if log_prob(text) > -math.inf:
+    (story,) = judge([text]).stories
+    if story.is_true:
         return "true"
-    try:
-        return "contradicts itself" if contradictions(text) else "broken"
-    except ParseError:
-        return "broken"
+    return "contradicts itself" if story.is_grammatical else "broken"
 
 
 @torch.inference_mode()
@@ -126,7 +123,7 @@ def spread(groups: list[dict[str, float]]) -> dict[str, list[float]]:
 def main() -> None:
     """Write, measure, store."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("model", type=Path)
+    arguments.add_argument("model", type=Path, nargs="?", default=BASE_MODEL)
     arguments.add_argument("--stories", type=int, default=60, help="in a group")
     arguments.add_argument("--groups", type=int, default=5)
     arguments.add_argument("--beams", type=int, nargs="+", default=[1, 2, 4, 8, 16])

@@ -54,7 +54,7 @@ def card(run: dict[str, Any], record: list[dict[str, Any]], found: dict[str, Any
             "is made for the course: its world is invented, its vocabulary is that of a children's book, and whatever "
             "it says about the real world is chance. Weights are stored in float16.",
             "",
-            f"- Made by: `make base-model`, that is, `minigpt train` with the settings {json.dumps(settings)}",
+            f"- Made by: `make base-model STEPS={training['steps']}`; settings of the run: {json.dumps(settings)}",
             f"- Stories: generated, seed {2 * run['seed']}; none is read twice, none is among those it is measured on",
             f"- Steps: {training['steps']}, {last['tokens']:,} tokens; optimiser {training['optimizer']}, "
             f"schedule {training['schedule']}",

@@ -130,7 +130,7 @@ class WrittenStories:
 
     @property
     def grammatical(self) -> Interval:
-        """The share that follows a plot, with Wilson's interval."""
+        """The share that follows a plot, with Wilson's interval; texts on which the reader gave up are not among it."""
         return wilson(sum(story.is_grammatical for story in self.stories), len(self.stories))
 
     @property
@@ -144,24 +144,26 @@ class WrittenStories:
         return len({story.text for story in self.stories}) / len(self.stories)
 
 
-def judge(texts: Sequence[str], size: str = "village") -> WrittenStories:
+def judge(texts: Sequence[str], size: str = "village", *, limit: int = 10_000) -> WrittenStories:
     """Read texts as stories of the village, and find where they leave its grammar or contradict themselves.
 
     Args:
         texts: what a model wrote, without `<|endoftext|>`; at least one.
         size: `"hamlet"`, `"village"` or `"town"`.
+        limit: steps after which the reader gives up on a text (half a second by default). What is true is found in far
+            fewer, so the limit decides no more than whether a text with many faults counts as grammatical.
 
     Raises:
         ValueError: if there is no text, or the size is unknown.
     """
     if not texts:
         raise ValueError("there are no texts to judge; give at least one")
-    return WrittenStories(tuple(_judged(text, size) for text in texts))
+    return WrittenStories(tuple(_judged(text, size, limit) for text in texts))
 
 
-def _judged(text: str, size: str) -> WrittenStory:
+def _judged(text: str, size: str, limit: int) -> WrittenStory:
     try:
-        found = contradictions(text, size)
+        found = contradictions(text, size, limit=limit)
     except ParseError as error:
         return WrittenStory(text, False, False, str(error))
     problem = f"at {found[0].position}: {found[0].sentence!r}, but {found[0].reason}" if found else ""

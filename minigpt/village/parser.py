@@ -24,7 +24,7 @@ from minigpt.village.relations import LISTS
 from minigpt.village.stories import grammar
 
 LIMIT = 200_000
-"""Steps after which the reader gives up on a text."""
+"""Steps after which the reader gives up on a text, unless it is told otherwise."""
 
 
 class ParseError(ValueError):
@@ -65,21 +65,27 @@ def parse(text: str, size: str = "village") -> list[Event]:
     return list(_read(text, size)[0])
 
 
-def contradictions(text: str, size: str = "village") -> list[Contradiction]:
+def contradictions(text: str, size: str = "village", *, limit: int = LIMIT) -> list[Contradiction]:
     """The sentences of a grammatical text that cannot be true where they stand; none for a story of the village.
 
     A false claim is believed from there on: later sentences are held against it.
 
+    Args:
+        text: any text.
+        size: `"hamlet"`, `"village"` or `"town"`.
+        limit: steps after which the reader gives up (some 50 microseconds each). A story without a contradiction takes
+            a few hundred; a text with several may take very many.
+
     Raises:
-        ParseError: if the text is not grammatical.
+        ParseError: if the text is not grammatical, or the reader gives up.
         ValueError: if the size is unknown.
     """
-    return list(_read(text, size)[1])
+    return list(_read(text, size, limit)[1])
 
 
 @lru_cache(maxsize=256)
-def _read(text: str, size: str) -> tuple[tuple[Event, ...], tuple[Contradiction, ...]]:
-    path = _reader(size).best(text)
+def _read(text: str, size: str, limit: int = LIMIT) -> tuple[tuple[Event, ...], tuple[Contradiction, ...]]:
+    path = _reader(size).best(text, limit)
     events = tuple(
         Event(kind, tuple("nothing" if item is None else item.text for item in items))
         for kind, items in unlinked(path.events)
@@ -130,11 +136,11 @@ class Reader(Search):
         self._farthest = 0
         self._expected: list[str] = []
 
-    def best(self, text: str) -> _Reading:
+    def best(self, text: str, limit: int = LIMIT) -> _Reading:
         """The reading with the fewest contradictions.
 
         Raises:
-            ParseError: if there is none.
+            ParseError: if there is none, or none is found in `limit` steps.
         """
         self._farthest, self._expected = 0, []
         order = count()
@@ -148,8 +154,8 @@ class Reader(Search):
                     return path
                 self._miss(path.position, "")
                 continue
-            if steps > LIMIT:
-                raise ParseError(self._farthest, f"no reading found in {LIMIT} steps; {self._complaint(text)}")
+            if steps > limit:
+                raise ParseError(self._farthest, f"no reading found in {limit} steps; {self._complaint(text)}")
             try:
                 for other in self._step(path, text):
                     heapq.heappush(heap, (other.cost, -other.position, next(order), other))

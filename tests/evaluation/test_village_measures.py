@@ -65,6 +65,12 @@ def test_stories_are_true_until_a_word_is_changed():
         judge([])
 
 
+def test_true_stories_are_found_long_before_the_reader_gives_up():
+    told = [told.text for told in stories(40, 2, "village")]
+    assert judge(told, "village", limit=1000).true.estimate == 1
+    assert "no reading found in 5 steps" in judge(told[:1], "village", limit=5).stories[0].problem
+
+
 @pytest.mark.parametrize(("size", "n"), [("hamlet", 60), ("village", 120)])
 def test_probes_put_together_are_stories_and_every_other_word_is_a_contradiction(size, n):
     kinds = Counter()
