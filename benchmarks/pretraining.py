@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from minigpt.data import DocumentLoader, Loader, Tokens, open_tokens, python_docs, write_tokens
-from minigpt.evaluation import END_OF_TEXT, SEED, ProbeScores, excess, judge, score_probes, spread
-from minigpt.files import atomic_write
+from minigpt.evaluation import SEED, ProbeScores, excess, judge, score_probes, spread
+from minigpt.files import END_OF_TEXT, atomic_write
 from minigpt.generation import generate
 from minigpt.models import GPT, preset
 from minigpt.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
@@ -36,7 +36,9 @@ GRIDS = {
     "muon": ("muon_lr", (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)),
 }
 """The rate that is varied; with Muon that of the matrices, while AdamW's, for the rest, stays at 0.01."""
-LONG = (0, 10, 20, 50, 100, 200, 400, 700, 1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000, 6000)
+LONG = (("linear", 6000), ("wsd", 3000))
+POINTS = (0, 10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000, 1300, 1700, 2000, 2400, 2700, 3000)
+POINTS += (3500, 4000, 4500, 5000, 5500, 6000)
 
 
 class Hamlet:
@@ -76,7 +78,7 @@ def written(path: Path, tokenizer: Tokenizer, texts: Iterable[str]) -> Tokens:
 
 def curve(trainer: Trainer, every: int) -> list[list[float]]:
     """Step and mean training loss of each stretch of `every` steps."""
-    losses = [line["loss"] for line in trainer.record.lines]
+    losses = [line["loss"] for line in trainer.record.lines if "loss" in line]
     means = [sum(losses[i : i + every]) / every for i in range(0, len(losses) - every + 1, every)]
     return [[every * (i + 1), round(mean, 3)] for i, mean in enumerate(means)]
 
@@ -130,23 +132,25 @@ def parts(folder: Path, done: Callable[[dict], None]) -> None:
 
 
 def long(folder: Path, done: Callable[[dict], None]) -> None:
-    """The recipe for 6,000 steps of 16 stories, measured on the way: loss, bindings, and what the model writes."""
-    hamlet = Hamlet(folder, 96_000)
+    """The recipe for thousands of steps, measured on the way: loss, bindings, and what the model writes."""
     asked = spread(stories(2000, SEED + 1, "hamlet"), 150)
     kinds = list(dict.fromkeys(probe.kind for probe in asked))
-    end = hamlet.tokenizer.special_tokens[END_OF_TEXT]
-    trainer = hamlet.trainer(seed=0, batch_size=16, steps=LONG[-1], warmup=20, optimizer="muon")
-    for step in LONG:
-        trainer.train(until=step)
-        scores = score_probes(trainer.model, hamlet.tokenizer, asked)
-        rows = generate(trainer.model, [[end]] * 100, 120, seed=1, end=[end])
-        texts = [hamlet.tokenizer.decode(ids[:-1] if ids[-1] == end else ids) for ids in rows]
-        judged = judge(texts, "hamlet")
-        done({
-            "step": step, "excess": hamlet.excess(trainer.model),
-            "probes": {kind: _scores(scores.of_kind(kind)) for kind in kinds},
-            "grammatical": round(judged.grammatical.estimate, 2), "true": round(judged.true.estimate, 2),
-        })  # fmt: skip
+    for schedule, steps in LONG:
+        hamlet = Hamlet(folder, 16 * steps)
+        end = hamlet.tokenizer.special_tokens[END_OF_TEXT]
+        settings = {"optimizer": "muon", "schedule": schedule, "final": 0.02 if schedule == "linear" else 0.0}
+        trainer = hamlet.trainer(seed=0, batch_size=16, steps=steps, warmup=20, **settings)
+        for step in (point for point in POINTS if point <= steps):
+            trainer.train(until=step)
+            scores = score_probes(trainer.model, hamlet.tokenizer, asked)
+            rows = generate(trainer.model, [[end]] * 100, 120, seed=1, end=[end])
+            texts = [hamlet.tokenizer.decode(ids[:-1] if ids[-1] == end else ids) for ids in rows]
+            judged = judge(texts, "hamlet")
+            done({
+                "schedule": schedule, "step": step, "excess": hamlet.excess(trainer.model),
+                "probes": {kind: _scores(scores.of_kind(kind)) for kind in kinds},
+                "grammatical": round(judged.grammatical.estimate, 2), "true": round(judged.true.estimate, 2),
+            })  # fmt: skip
 
 
 def _scores(scores: ProbeScores) -> dict[str, float]:
