@@ -63,8 +63,9 @@ def test_the_text_shows_what_was_measured():
 
 
 def test_the_examples_run():
-    usage, plot, _ = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    usage, plot, _, web = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     exec(usage, {})
+    exec(web, {})
     names: dict = {}
     exec(plot, names)
     tape = Generator(Grammar("example", names["plot"], CLASSES)).tell(1)

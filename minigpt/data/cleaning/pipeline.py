@@ -40,6 +40,8 @@ class Passage:
 class Report:
     """What happened on the way: a `Passage` for each stage, and which documents were thrown out where.
 
+    As a string it is a table: documents in and out, the share of their characters that went on, the main reason.
+
     Attributes:
         passages: by stage, in order.
         rejected: the number of each document that was thrown out, with the stage and the reason.
@@ -50,13 +52,12 @@ class Report:
 
     def __str__(self) -> str:
         width = max(len(passage.name) for passage in self.passages)
-        lines = [f"{'stage':<{width}}  documents in      out  characters out  most frequent reasons"]
+        lines = [f"{'stage':<{width}}       in      out   text  most frequent reason"]
         for passage in self.passages:
             share = passage.characters_kept / max(1, passage.characters_seen)
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in passage.reasons.most_common(3))
-            lines.append(
-                f"{passage.name:<{width}}  {passage.seen:>12,} {passage.kept:>8,} {share:>14.1%}  {reasons}".rstrip()
-            )
+            reason = "".join(f"{reason} {count:,}" for reason, count in passage.reasons.most_common(1))
+            row = f"{passage.name:<{width}} {passage.seen:>8,} {passage.kept:>8,} {share:>6.1%}  {reason}"
+            lines.append(row.rstrip())
         return "\n".join(lines)
 
 

@@ -42,6 +42,7 @@ def test_everything_is_counted():
     assert first.reasons == {"long": 1}
     assert pipeline.report.rejected == {1: ("short", Rejection("long", "4"))}
     assert "long 1" in str(pipeline.report)
+    assert str(pipeline.report).splitlines()[1].split() == ["short", "3", "2", "55.6%", "long", "1"]
 
 
 def test_one_document_is_in_the_pipeline_at_a_time():
