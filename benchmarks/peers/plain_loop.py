@@ -82,3 +82,30 @@ def plain_rate(step: int, steps: int, warmup: int = 100) -> float:
     if step < warmup:
         return (step + 1) / (warmup + 1)
     return 0.1 + 0.45 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+def plain_run(model: nn.Module, ids: Tensor, steps: int, *, batch: int, context: int, seed: int = 0) -> None:
+    """A whole run: windows from anywhere in the text, and the learning rate moved by hand."""
+    optimizer = plain_optimizer(model)
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    generator = torch.Generator().manual_seed(seed)
+    model.train()
+    for step in range(steps):
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * plain_rate(step, steps)
+        begins = torch.randint(len(ids) - context, (batch,), generator=generator).tolist()
+        windows = torch.stack([ids[begin : begin + context + 1] for begin in begins])
+        plain_step(model, optimizer, windows[:, :-1], windows[:, 1:])
+
+
+@torch.no_grad()
+def plain_loss(model: nn.Module, ids: Tensor, context: int) -> float:
+    """The mean loss over a text, cut into windows one behind the other; what is left over at the end is not read."""
+    model.eval()
+    n = (len(ids) - 1) // context
+    inputs, targets = (ids[shift : shift + n * context].view(n, context) for shift in (0, 1))
+    losses = [
+        F.cross_entropy(model(x).flatten(0, 1), y.flatten(), reduction="sum").item()
+        for x, y in zip(inputs.split(64), targets.split(64), strict=True)
+    ]
+    return sum(losses) / (n * context)
