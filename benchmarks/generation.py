@@ -16,15 +16,14 @@ import json
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+import transformers
 from torch import Tensor, nn
 
 from minigpt.files import atomic_write
@@ -34,12 +33,8 @@ from minigpt.models import GPT
 
 RESULTS = Path(__file__).parent / "results" / "generation.json"
 PROMPT, TOKENS, TOKENS_WITHOUT_CACHE = 256, 64, 2
-LENGTHS = (16, 64, 128, 256, 512, 1000)
+LENGTHS = (16, 64, 128, 256, 512, 900)
 BEAMS = (1, 2, 4, 8)
-
-# Beside this file is one with the name of a package that transformers needs, and Python would look for that here first.
-sys.path = [folder for folder in sys.path if Path(folder).resolve() != Path(__file__).parent.resolve()]
-transformers = import_module("transformers")
 
 
 def gpt2() -> nn.Module:

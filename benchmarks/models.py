@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import torch
 import transformers
+from peers.gpt2 import hugging_face_gpt2
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -49,20 +50,13 @@ SHAPES = {"small": Shape(4, 128, 4, 64, 12, 1024, 60), "large": Shape(12, 768, 1
 
 def gpt2(shape: Shape) -> nn.Module:
     """Hugging Face's GPT-2."""
-    config = transformers.GPT2Config(
+    return hugging_face_gpt2(
         vocab_size=shape.vocab_size,
-        n_positions=shape.context,
-        n_embd=shape.d_model,
-        n_layer=shape.n_layers,
-        n_head=shape.n_heads,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        use_cache=False,
-        bos_token_id=0,
-        eos_token_id=0,
+        context=shape.context,
+        layers=shape.n_layers,
+        heads=shape.n_heads,
+        width=shape.d_model,
     )
-    return transformers.GPT2LMHeadModel(config)
 
 
 def llama(shape: Shape) -> nn.Module:

@@ -2,12 +2,14 @@
 
     python benchmarks/training.py
 
-All train a model of the same shape on the same batches. The plain loop (`benchmarks/peers/plain_loop.py`) and GPT-2 of
-Transformers run in one process with two threads, as they come; ours runs as `minigpt train` does, once in one process
-and once in two processes of one thread each, which share a batch, in float32 and in bfloat16. They take turns in
-groups of steps, so that whatever else the machine does hits all; what counts is the median of the ratios of tokens a
-second. Our model computes the same function as the plain one; Hugging Face's has its usual form of GELU. On one thread,
-the arithmetic of our step is compared with that of a large product of matrices, measured in the same turn.
+All train a model of the same shape on the same batches. The plain loop (`benchmarks/peers/plain_loop.py`) and GPT-2
+of Transformers run in one process with two threads, as they come; ours is trained by `minigpt.training.Trainer`, once
+in one process and once in two processes of one thread each, which share a batch, in float32 and in bfloat16. They
+take turns in groups of steps, so that whatever else the machine does hits all; what counts is the median of the
+ratios of tokens a second. Our model computes the same function as the plain one, with the exact GELU. That of
+Transformers has its usual form through tanh, which PyTorch computes more slowly on a CPU, so the ratio to it is
+partly a matter of that function. On one thread, the arithmetic of our step is compared with that of a large product
+of matrices, measured in the same turn.
 
 Then the plain loop trains on the characters of a megabyte of Python's documentation: the time it takes and the loss it
 reaches are what a better recipe has to beat.
@@ -33,7 +35,7 @@ from typing import NamedTuple
 
 import torch
 import torch.multiprocessing as mp
-import transformers
+from peers.gpt2 import hugging_face_gpt2
 from peers.plain_loop import PlainGPT, plain_loss, plain_optimizer, plain_run, plain_step
 
 from minigpt.data import Loader, open_tokens, write_tokens
@@ -98,20 +100,13 @@ def plain(path: Path) -> Callable[[], None]:
 
 def hugging_face(path: Path) -> Callable[[], None]:
     """A turn of Hugging Face's GPT-2 in the same loop, with PyTorch's own AdamW."""
-    config = transformers.GPT2Config(
+    model = hugging_face_gpt2(
         vocab_size=SHAPE.vocab_size,
-        n_positions=SHAPE.context,
-        n_embd=SHAPE.width,
-        n_layer=SHAPE.layers,
-        n_head=SHAPE.heads,
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        use_cache=False,
-        bos_token_id=0,
-        eos_token_id=0,
+        context=SHAPE.context,
+        layers=SHAPE.layers,
+        heads=SHAPE.heads,
+        width=SHAPE.width,
     )
-    model = transformers.GPT2LMHeadModel(config)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.99))
     return turn_of(model, lambda ids: model(ids).logits, optimizer, loader(path))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from minigpt.data.loader import IGNORED, Batch
+from minigpt.data.loader import IGNORED, Batch, check_sizes, check_step
 from minigpt.data.shards import Tokens
 from minigpt.data.shuffle import Shuffle
 
@@ -34,7 +34,8 @@ class DocumentLoader:
             rows in which nothing counts.
 
     Attributes:
-        batches_per_epoch: number of steps until every document was in a batch.
+        batches_per_epoch: number of steps of an epoch. Of repeated data, what is left over behind the last whole batch
+            waits for the next epoch and its other order; a single epoch has every document.
 
     Raises:
         ValueError: if a number is out of range.
@@ -51,15 +52,13 @@ class DocumentLoader:
         world_size: int = 1,
         repeat: bool = True,
     ) -> None:
-        if batch_size < 1 or context < 1:
-            raise ValueError(f"batch_size={batch_size} and context={context} must both be at least 1")
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank={rank} must be from 0 to below world_size={world_size}")
+        check_sizes(batch_size, context, rank, world_size)
         self.tokens, self.batch_size, self.context, self.seed = tokens, batch_size, context, seed
         self.rank, self.world_size, self.repeat = rank, world_size, repeat
         self._lengths = np.minimum(tokens.lengths, context)
         self._together = batch_size * world_size
-        self.batches_per_epoch = -(-tokens.n_documents // self._together)
+        n_whole, rest = divmod(tokens.n_documents, self._together)
+        self.batches_per_epoch = max(n_whole, 1) if repeat else n_whole + (rest > 0)
         self._sorted = np.argsort(self._lengths, kind="stable")
 
     def batch(self, step: int) -> Batch:
@@ -71,9 +70,7 @@ class DocumentLoader:
         Raises:
             ValueError: if there is no such step.
         """
-        if step < 0 or (not self.repeat and step >= self.batches_per_epoch):
-            last = "" if self.repeat else f" to {self.batches_per_epoch - 1}: the data is not repeated"
-            raise ValueError(f"step={step} has no batch; steps are numbered from 0{last}")
+        check_step(step, None if self.repeat else self.batches_per_epoch)
         documents = self._of_epochs(step) if self.repeat else self._in_order(step)
         documents = documents[self.rank * self.batch_size : (self.rank + 1) * self.batch_size]
         width = max((int(self._lengths[i]) for i in documents), default=1)
@@ -89,10 +86,9 @@ class DocumentLoader:
         return self._sorted[step * self._together : (step + 1) * self._together]
 
     def _of_epochs(self, step: int) -> np.ndarray:
-        # A group never crosses from one epoch to the next; the last group of an epoch is smaller, and what is left of
-        # it, less than a batch, waits for another order.
-        n = self.tokens.n_documents
-        per_epoch = max(n // self._together, 1)
+        # A group never crosses from one epoch to the next; the last group of an epoch is smaller. A corpus with fewer
+        # documents than a batch has rows fills it up with its own, again from the first.
+        n, per_epoch = self.tokens.n_documents, self.batches_per_epoch
         epoch, place = divmod(step, per_epoch)
         group, within = divmod(place, BATCHES_SORTED)
         first = group * BATCHES_SORTED

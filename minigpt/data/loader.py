@@ -52,6 +52,29 @@ class Batch:
         ]
 
 
+def check_sizes(batch_size: int, context: int, rank: int, world_size: int) -> None:
+    """What every loader asks of its numbers.
+
+    Raises:
+        ValueError: if one is out of range.
+    """
+    if batch_size < 1 or context < 1:
+        raise ValueError(f"batch_size={batch_size} and context={context} must both be at least 1")
+    if not 0 <= rank < world_size:
+        raise ValueError(f"rank={rank} must be from 0 to below world_size={world_size}")
+
+
+def check_step(step: int, n_steps: int | None) -> None:
+    """Whether a step has a batch: from 0, and below `n_steps` where the data is not repeated.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    if step < 0 or (n_steps is not None and step >= n_steps):
+        last = "" if n_steps is None else f" to {n_steps - 1}: the data is not repeated"
+        raise ValueError(f"step={step} has no batch; steps are numbered from 0{last}")
+
+
 class Loader:
     """Batches of a corpus, epoch after epoch. `batch(step)` can be asked for any step at any time.
 
@@ -100,10 +123,7 @@ class Loader:
         cross: bool = True,
         repeat: bool = True,
     ) -> None:
-        if batch_size < 1 or context < 1:
-            raise ValueError(f"batch_size={batch_size} and context={context} must both be at least 1")
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank={rank} must be from 0 to below world_size={world_size}")
+        check_sizes(batch_size, context, rank, world_size)
         self.tokens, self.batch_size, self.context, self.seed = tokens, batch_size, context, seed
         self.rank, self.world_size, self.cross, self.repeat = rank, world_size, cross, repeat
         # The last id has no successor: it is a separator, as the first one is.
@@ -129,9 +149,7 @@ class Loader:
         Raises:
             ValueError: if there is no such step.
         """
-        if step < 0 or (not self.repeat and step >= self.batches_per_epoch):
-            last = "" if self.repeat else f" to {self.batches_per_epoch - 1}: the data is not repeated"
-            raise ValueError(f"step={step} has no batch; steps are numbered from 0{last}")
+        check_step(step, None if self.repeat else self.batches_per_epoch)
         first = (step * self.world_size + self.rank) * self.batch_size
         places = np.arange(first, first + self.batch_size)
         return self._windows(places) if self.cross else self._packed(places)

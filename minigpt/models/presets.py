@@ -192,7 +192,14 @@ _GEMMA = {
 def _course(**sizes: int) -> Preset:
     return Preset(
         config=TransformerConfig(
-            vocab_size=512, context=256, norm="rms", positions="rotary", bias=False, token_shift=True, **sizes
+            vocab_size=512,
+            context=256,
+            activation="gelu",
+            norm="rms",
+            positions="rotary",
+            bias=False,
+            token_shift=True,
+            **sizes,
         ),
         note="What `minigpt train` trains on a laptop: Llama's norms and positions, GELU, and a token shift.",
     )

@@ -106,16 +106,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ValueError(f"{path.name} is not whole: {error}") from error
 
 
-def latest(folder: Path, *, before: int | None = None) -> Checkpoint | None:
+def latest(folder: Path) -> Checkpoint | None:
     """The newest checkpoint that is whole, or `None`.
 
     Args:
         folder: where the checkpoints of a run are.
-        before: take only those with fewer steps.
     """
     for path in reversed(_folders(folder)):
-        if before is not None and int(path.name[5:]) >= before:
-            continue
         try:
             return load_checkpoint(path)
         except ValueError:

@@ -20,8 +20,7 @@ class RunSettings:
         minutes: time for everything; the number of steps follows from the speed of the first ones.
         context: longest sequence, in tokens; by default the preset's.
         batch_size: sequences in a batch; by default the recipe's.
-        documents: stories of the village; by default as many as the steps read, so that none is read twice.
-        validation: share of the text that is kept for validation.
+        validation: share of the text that is kept for validation; of the village, other stories are.
         seed: of the initial weights, the order of the batches and the stories.
         model: values of `TransformerConfig` to change.
         training: values of `TrainingConfig` to change.
@@ -38,7 +37,6 @@ class RunSettings:
     minutes: float | None = None
     context: int | None = None
     batch_size: int | None = None
-    documents: int | None = None
     validation: float = 0.1
     seed: int = 0
     model: dict[str, Any] = field(default_factory=dict)

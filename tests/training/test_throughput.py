@@ -18,11 +18,12 @@ def test_flops_are_those_that_pytorch_counts(changes):
     counts = counter.get_flop_counts()["Global"]
     attention = sum(n for op, n in counts.items() if "attention" in str(op))
     products = sum(n for op, n in counts.items() if "attention" not in str(op))
-    # PyTorch's counter knows no causal attention: it counts all pairs, and recomputes scores in the backward pass.
     ours = flops_per_token(config) * ids.numel()
     own_attention = 3 * 2 * config.n_layers * 2 * config.n_heads * config.d_head * 33 / 2 * ids.numel()
     assert ours - own_attention == pytest.approx(products)
-    assert attention == 0 or own_attention < attention
+    # PyTorch's counter counts all 32 keys of a query, where a causal model looks at 33 / 2 on average; and seven
+    # products in place of six: the scores are computed once more on the way back. On a CPU it may not count attention.
+    assert attention in (0, pytest.approx(own_attention * 32 / (33 / 2) * 7 / 6))
 
 
 def test_a_window_shortens_attention_only():

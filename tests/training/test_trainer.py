@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_run import CONFIG, small_tokens, small_trainer
+from small_run import CONFIG, small_tokens, small_trainer, without_dropout
 
 from minigpt.data.loader import Loader
 from minigpt.models import GPT
@@ -28,13 +29,8 @@ def bits(trainer) -> dict[str, bytes]:
 
 def test_it_makes_the_steps_of_a_plain_loop(tmp_path):
     trainer = small_trainer(tmp_path, steps=5, warmup=0, schedule="constant", weight_decay=0.1)
-    trainer.model.config.replace(dropout=0.0)
-    model = GPT(CONFIG, generator=torch.Generator().manual_seed(0))
-    for module in [*trainer.model.modules(), *model.modules()]:
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        elif hasattr(module, "dropout") and isinstance(module.dropout, float):
-            module.dropout = 0.0
+    without_dropout(trainer.model)
+    model = without_dropout(GPT(CONFIG, generator=torch.Generator().manual_seed(0)))
     matrices = [p for p in model.parameters() if p.ndim == 2]
     vectors = [p for p in model.parameters() if p.ndim != 2]
     groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
@@ -67,8 +63,7 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(tmp_path):
     whole = small_trainer(tmp_path, steps=1, warmup=0)
     parts = small_trainer(tmp_path, steps=1, warmup=0, accumulate=4)
     for trainer in (whole, parts):
-        trainer.model.eval()
-        trainer.model.train = lambda mode=True: None
+        without_dropout(trainer.model)
         trainer.train()
     a, b = whole.record.lines[0], parts.record.lines[0]
     assert a["loss"] == pytest.approx(b["loss"], rel=1e-6)
@@ -210,21 +205,37 @@ def test_half_precision_stays_near_full_precision(tmp_path):
     assert full.best == pytest.approx(half.best, abs=0.02)
 
 
+def test_the_bar_shows_loss_speed_and_use_of_the_machine(tmp_path, capsys):
+    trainer = small_trainer(tmp_path)
+    trainer.progress = True
+    trainer.train()
+    shown = capsys.readouterr().err
+    for what in ("12/12", "loss=", "tokens/s=", "MFU=", "validation=", "steps/s"):
+        assert what in shown
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_compiled_model_makes_the_same_steps(tmp_path, without_shape_checks):
+    plain, compiled = (small_trainer(tmp_path, steps=3, compile=compile) for compile in (False, True))
+    for trainer in (plain, compiled):
+        without_dropout(trainer.model)
+        trainer.train()
+    for a, b in zip(plain.record.lines, compiled.record.lines, strict=True):
+        assert a.get("loss") == pytest.approx(b.get("loss"), abs=1e-5)
+        assert a.get("validation_loss") == pytest.approx(b.get("validation_loss"), abs=1e-5)
+
+
 TWO = """
 import os, sys
 sys.path.insert(0, {here!r})
 from pathlib import Path
 import torch
 from minigpt.training import join_world, leave_world
-from small_run import small_trainer
+from small_run import small_trainer, without_dropout
 torch.set_num_threads(1)
 world = join_world()
 trainer = small_trainer(Path({tokens!r}), rank=world.rank, size=world.size, out=Path({out!r}))
-for module in trainer.model.modules():
-    if isinstance(module, torch.nn.Dropout):
-        module.p = 0.0
-    elif hasattr(module, "dropout") and isinstance(module.dropout, float):
-        module.dropout = 0.0
+without_dropout(trainer.model)
 trainer.train()
 leave_world(world)
 """
@@ -232,11 +243,7 @@ leave_world(world)
 
 def test_two_processes_make_the_steps_of_one(tmp_path):
     one = small_trainer(tmp_path)
-    for module in one.model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        elif hasattr(module, "dropout") and isinstance(module.dropout, float):
-            module.dropout = 0.0
+    without_dropout(one.model)
     one.train()
     script = tmp_path / "two.py"
     script.write_text(TWO.format(here=str(HERE), tokens=str(tmp_path), out=str(tmp_path / "out")))
