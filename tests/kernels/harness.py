@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -21,7 +21,12 @@ from minigpt.kernels.dispatch import has_triton, use
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed (there are wheels for Linux alone)")
 
-examples = settings(derandomize=True, deadline=None, max_examples=12, database=None)
+BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
+"""What runs on a CPU: the reference, and the kernel in the interpreter."""
+
+examples = settings(
+    derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
+)
 """For `@given`: a dozen examples, the same in every run."""
 
 BAND = 512

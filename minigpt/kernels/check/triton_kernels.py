@@ -20,7 +20,7 @@ from minigpt.kernels.check.table import ARCHITECTURES, Compilation, Task, Usage,
 
 
 def modules() -> list[ModuleType]:
-    """The modules of `minigpt.kernels.triton`."""
+    """The modules of `minigpt.kernels.triton`. Those with kernels have `SIGNATURES`, in which each kernel stands."""
     package = minigpt.kernels.triton
     return [
         importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
@@ -74,7 +74,7 @@ def tasks() -> list[Task]:
     """One for each entry of each module's `SIGNATURES` and each of its architectures."""
     found = []
     for module in modules():
-        for compilation in module.SIGNATURES:
+        for compilation in getattr(module, "SIGNATURES", ()):
             for architecture in compilation.architectures:
                 matrix = ARCHITECTURES[architecture].matrix if compilation.matrix else None
                 if matrix and compilation.warp_level:
