@@ -167,7 +167,7 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
 
 def draw(*size: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Numbers from -2 to 2, the same on every machine."""
-    return (torch.rand(*size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
+    return (torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
 
 
 widths = st.one_of(st.sampled_from([1, 2, 3, 31, 64, 97, 128, 257]), st.integers(1, 300))
