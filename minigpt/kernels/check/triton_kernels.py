@@ -58,11 +58,14 @@ def usage(kernel: CompiledKernel) -> Usage:
         command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(path)]
         report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = dict(re.findall(r"\b(REG|STACK|LOCAL):(\d+)", report))
+    matrix = matrix_instruction(kernel.asm["ptx"])
+    # Kernels with tensor memory are listed with 8 bytes of stack, of which the assembler itself reports none.
+    stack = int(found["STACK"]) - (8 if matrix == "tcgen05.mma" else 0)
     return Usage(
         registers=int(found["REG"]),
-        local=max(int(found["STACK"]), int(found["LOCAL"])),
+        local=max(stack, int(found["LOCAL"])),
         shared=kernel.metadata.shared,
-        matrix=matrix_instruction(kernel.asm["ptx"]),
+        matrix=matrix,
     )
 
 
