@@ -11,7 +11,7 @@ from minigpt.kernels.dispatch import Implementation, implementation
 from minigpt.kernels.reference import norm as formulas
 
 WIDEST = 8192
-"""Longest row that the kernels take; longer ones go to the reference."""
+"""Longest row that the kernels take: of longer ones, backward passes hold more numbers than there are registers."""
 
 
 def layer_norm(

@@ -13,10 +13,8 @@ from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.interpret import Launcher
+from minigpt.kernels.norm import WIDEST
 from minigpt.kernels.triton.rows import as_rows, tile, workers
-
-WIDEST = 8192
-"""Longest row: with twice as many numbers, the backward passes hold more than there are registers."""
 
 
 @triton.jit
