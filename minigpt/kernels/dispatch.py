@@ -135,5 +135,14 @@ def implementation(
     return "triton"
 
 
+def is_served(x: Tensor) -> bool:
+    """Whether the layers of a model call `minigpt.kernels` for a tensor: on a GPU, and where something is asked for.
+
+    On a CPU they otherwise calculate as before, in PyTorch's fused operators, which are faster than a reference that is
+    written to be read.
+    """
+    return x.is_cuda or choice() != "auto"
+
+
 def _names(kinds: set[str]) -> str:
     return " and ".join(sorted(kinds)) or "no device"
