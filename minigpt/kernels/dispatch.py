@@ -135,13 +135,13 @@ def implementation(
     return "triton"
 
 
-def is_served(x: Tensor) -> bool:
-    """Whether the layers of a model call `minigpt.kernels` for a tensor: on a GPU, and where something is asked for.
+def asked_for() -> bool:
+    """Whether the layers of a model call `minigpt.kernels`: where one is forced, by `use` or `MINIGPT_KERNELS`.
 
-    On a CPU they otherwise calculate as before, in PyTorch's fused operators, which are faster than a reference that is
-    written to be read.
+    Otherwise they calculate in PyTorch's fused operators. On a CPU these are faster than a reference that is written to
+    be read, and no kernel has been measured on a GPU yet.
     """
-    return x.is_cuda or choice() != "auto"
+    return choice() != "auto"
 
 
 def _names(kinds: set[str]) -> str:

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from minigpt.kernels import norm as kernels
-from minigpt.kernels.dispatch import is_served
+from minigpt.kernels.dispatch import asked_for
 
 
 class LayerNorm(nn.Module):
@@ -41,7 +41,7 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Normalise every vector."""
-        if is_served(x):
+        if asked_for():
             return kernels.layer_norm(x, self.weight, self.bias, self.eps)
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
@@ -84,7 +84,7 @@ def rms_norm(
     x: Float[Tensor, "*batch d_model"], weight: Float[Tensor, " d_model"], eps: float = 1e-5
 ) -> Float[Tensor, "*batch d_model"]:
     """`x / sqrt(mean(x^2) + eps) * weight`, computed in float32 where `x` has fewer digits."""
-    if is_served(x):
+    if asked_for():
         return kernels.rms_norm(x, weight, eps)
     return F.rms_norm(x, weight.shape, weight, eps) if x.device.type != "cpu" else _RMSNorm.apply(x, weight, eps)
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from minigpt.kernels import rotary as kernels
-from minigpt.kernels.dispatch import is_served
+from minigpt.kernels.dispatch import asked_for
 from minigpt.nn.position import frequencies, rows
 
 Layout = Literal["half", "interleaved"]
@@ -144,7 +144,7 @@ class Rotary(nn.Module):
             ValueError: if a position has no row.
         """
         cosine, sine = (rows(table, x.shape[1], start, positions) for table in (self.cosine, self.sine))
-        if is_served(x):
+        if asked_for():
             each = cosine.shape if cosine.ndim == 3 else (1, *cosine.shape)
             return kernels.rotary(x, cosine.view(each), sine.view(each), self.layout)
         # One more dimension for the heads, which all turn alike.
