@@ -495,8 +495,8 @@ def rates(dtype: torch.dtype) -> dict[str, float]:
     return found
 
 
-def points(dtype: torch.dtype) -> list[dict[str, object]]:
-    """What kinds of operations reach, of data that does not fit a cache: operations a byte, operations a second."""
+def elementwise(dtype: torch.dtype) -> list[dict[str, object]]:
+    """What sums and norms of data that fits no cache reach: operations a byte, operations a second."""
     width = dtype.itemsize
     n = MEGABYTES * 1_000_000 // (WIDTH * width) // 2
     x = torch.rand(n, WIDTH, dtype=torch.float32).to(dtype)
@@ -509,7 +509,7 @@ def points(dtype: torch.dtype) -> list[dict[str, object]]:
         "GELU": (lambda: F.gelu(x), 8, 2),
     }
     seconds = best({name: run for name, (run, _, _) in runs.items()}, 3)
-    found = [
+    return [
         {
             "what": name,
             "intensity": rounded(flops / (moved * width)),
@@ -517,15 +517,19 @@ def points(dtype: torch.dtype) -> list[dict[str, object]]:
         }
         for name, (_, flops, moved) in runs.items()
     ]
-    del x, y
+
+
+def rows(dtype: torch.dtype) -> list[dict[str, object]]:
+    """The same for products of a few rows with a matrix, another one each time."""
+    found, width = [], dtype.itemsize
     weights = [torch.ones(WIDTH, WIDTH, dtype=dtype) for _ in range(MEGABYTES * 1_000_000 // (WIDTH**2 * width))]
-    for rows in ROWS:
-        x = torch.ones(rows, WIDTH, dtype=dtype)
-        taken = best({"": lambda x=x: [x @ w for w in weights]}, 1 if rows > 32 else 3)[""]
-        flops = 2 * rows * WIDTH**2 * len(weights)
-        moved = width * (WIDTH**2 + 2 * rows * WIDTH) * len(weights)
+    for n in ROWS:
+        x = torch.ones(n, WIDTH, dtype=dtype)
+        taken = best({"": lambda x=x: [x @ w for w in weights]}, 1 if n > 32 else 3)[""]
+        flops = 2 * n * WIDTH**2 * len(weights)
+        moved = width * (WIDTH**2 + 2 * n * WIDTH) * len(weights)
         found.append(
-            {"what": "rows", "rows": rows, "intensity": rounded(flops / moved), "GFLOP/s": rounded(flops / taken / 1e9)}
+            {"what": "rows", "rows": n, "intensity": rounded(flops / moved), "GFLOP/s": rounded(flops / taken / 1e9)}
         )
     return found
 
@@ -553,9 +557,9 @@ def decoding() -> dict[str, list]:
 
 def roofline() -> dict[str, object]:
     """What this machine can do and what operations reach, on one thread."""
-    return {name: {"rates": rates(dtype), "points": points(dtype)} for name, dtype in DTYPES.items()} | {
-        "decoding": decoding()
-    }
+    return {
+        name: {"rates": rates(dtype), "points": elementwise(dtype) + rows(dtype)} for name, dtype in DTYPES.items()
+    } | {"decoding": decoding()}
 
 
 PARTS: dict[str, Callable[[], dict]] = {
