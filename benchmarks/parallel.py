@@ -65,7 +65,6 @@ ROUNDS = 5
 SEED = 1
 DOT, MATRIX, LOOPED_MATRIX = 32_768, 1024, 96
 PAGES, CHUNK, REAL_FILES = 8_000, 200, 800
-CHUNKS = (25, 50, 100, 200, 400, 800, 1_600)
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 MEGABYTES = 768
 WIDTH = 4096
@@ -448,19 +447,6 @@ def growing(folder: Path) -> dict[str, object]:
     }
 
 
-def chunk_sizes(program: Program) -> list[dict[str, float]]:
-    """What the pool costs this process, by the number of pages that are handed out together."""
-    costs: dict[int, list[float]] = {chunk: [] for chunk in CHUNKS}
-    for _ in range(3):
-        for chunk, found in costs.items():
-            start = time.process_time()
-            program.finish(program.work(program.read()))
-            one = time.process_time() - start
-            two = pool(program, 2, chunk)
-            found.append(two["alone"] + two["workers"] - one)
-    return [{"pages": chunk, "seconds": rounded(statistics.median(found))} for chunk, found in costs.items()]
-
-
 def workers() -> dict[str, object]:
     """Everything with worker processes."""
     with tempfile.TemporaryDirectory() as name:
@@ -473,7 +459,6 @@ def workers() -> dict[str, object]:
         found = {name: compare(program, chunk) for name, (program, chunk) in programs.items()}
         return {
             "programs": found,
-            "chunks": chunk_sizes(Cleaning(folder, PAGES)),
             "growing": growing(folder),
         }
 
