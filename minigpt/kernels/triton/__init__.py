@@ -1,1 +1,1 @@
-"""The operations as Triton kernels. Only their modules import Triton, which has wheels for Linux alone."""
+"""The kernels in Triton. These modules need Triton; `minigpt.kernels` imports them only where one is to run."""

@@ -14,8 +14,8 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from triton.tools.tensor_descriptor import TensorDescriptor
 
+from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
 
 
@@ -24,8 +24,10 @@ def gelu(x, TANH: tl.constexpr):
     """GELU of a float32 block: exact, or by the hyperbolic tangent (Hendrycks and Gimpel, 2016)."""
     if TANH:
         inner = 0.7978845608028654 * (x + 0.044715 * x * x * x)
-        return x / (1 + tl.exp(-2 * inner))
-    return 0.5 * x * (1 + tl.erf(0.7071067811865476 * x))
+        y = x / (1 + tl.exp(-2 * inner))
+    else:
+        y = 0.5 * x * (1 + tl.erf(0.7071067811865476 * x))
+    return y
 
 
 @triton.jit
@@ -177,22 +179,25 @@ def matmul(
         precision: `"ieee"` or `"tf32"`, for float32.
     """
     (m, k), n = a.shape, b.shape[1]
-    c = a.new_empty(m, n) if out is None else out
+    c = empty(a, m, n) if out is None else out
     z = torch.empty_like(c) if save_z else None
     if not c.numel():
         return c, z
-    on_gpu = a.is_cuda
-    capability = torch.cuda.get_device_capability(a.device) if on_gpu else (8, 0)
-    tma = on_gpu and capability >= (9, 0) and _describable(a) and _describable(b)
-    tiles = choose_tiles(m, n, a.element_size(), capability, tma)
     a_transposed, b_transposed = a.stride(1) != 1, b.stride(1) != 1
-    left = _descriptor(a, a_transposed, tiles.block_m, tiles.block_k) if tma else a
-    right = _descriptor(b, b_transposed, tiles.block_k, tiles.block_n) if tma else b
+    # As they lie in memory.
+    left, right = a.T if a_transposed else a, b.T if b_transposed else b
+    tma = describable(left) and describable(right)
+    tiles = choose_tiles(m, n, a.element_size(), capability_of(a), tma)
+    if tma:
+        block = [tiles.block_m, tiles.block_k]
+        left = descriptor(left, block[::-1] if a_transposed else block)
+        block = [tiles.block_k, tiles.block_n]
+        right = descriptor(right, block[::-1] if b_transposed else block)
     count = triton.cdiv(m, tiles.block_m) * triton.cdiv(n, tiles.block_n)
-    processors = torch.cuda.get_device_properties(a.device).multi_processor_count if on_gpu else 4
+    processors = torch.cuda.get_device_properties(a.device).multi_processor_count if a.is_cuda else 4
     _matmul[(min(count, processors),)](
-        left,
-        right,
+        left if tma else a,
+        right if tma else b,
         c,
         z,
         bias if bias is None else bias.contiguous(),
@@ -215,15 +220,3 @@ def matmul(
         num_stages=tiles.num_stages,
     )
     return c, z
-
-
-def _describable(x: Tensor) -> bool:
-    # What a tensor descriptor asks for: one dimension without gaps, and the rest in steps of 16 bytes.
-    steps = sorted(x.stride())
-    aligned = x.data_ptr() % 16 == 0 and steps[1] * x.element_size() % 16 == 0
-    return x.element_size() == 2 and steps[0] == 1 and aligned and 0 not in x.shape
-
-
-def _descriptor(x: Tensor, transposed: bool, rows: int, columns: int) -> TensorDescriptor:
-    block = [columns, rows] if transposed else [rows, columns]
-    return TensorDescriptor.from_tensor(x.T if transposed else x, block)
