@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -66,12 +66,41 @@ def attention_backward(
     return grad_scores @ k, grad_k, grad_v
 
 
-def _weights(q: Tensor, k: Tensor, causal: bool, window: int | None, scale: float) -> tuple[Tensor, Tensor]:
+def decode_attention(
+    q: Float[Tensor, "batch heads width"],
+    k: Float[Tensor, "batch kv_heads keys width"],
+    v: Float[Tensor, "batch kv_heads keys width"],
+    lengths: Int[Tensor, " batch"] | None,
+    scale: float,
+) -> Float[Tensor, "batch heads width"]:
+    """Attention of one query a sequence to the first keys of its cache.
+
+    Args:
+        q: queries.
+        k: keys.
+        v: values.
+        lengths: how many keys of each sequence count; `None` for all.
+        scale: what the scores are multiplied by.
+    """
+    k, v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (k, v))
+    past = None
+    if lengths is not None:
+        past = (torch.arange(k.shape[2], device=k.device) >= lengths[:, None])[:, None, None]
+        v = v.masked_fill(past.mT, 0)  # what lies there may be anything, NaN included
+    weights, _ = _weights(q[:, :, None], k, False, None, scale, past)
+    return (weights.to(v.dtype) @ v)[:, :, 0]
+
+
+def _weights(
+    q: Tensor, k: Tensor, causal: bool, window: int | None, scale: float, hidden: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     # In float32 at least: that is what the kernels do, and a mask of -inf has no gradient that is not NaN.
     scores = q @ k.mT * scale
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if causal:
-        scores = scores.masked_fill(~causal_mask(q.shape[2], k.shape[2], window, q.device), -torch.inf)
+        hidden = ~causal_mask(q.shape[2], k.shape[2], window, q.device)
+    if hidden is not None:
+        scores = scores.masked_fill(hidden, -torch.inf)
     lse = scores.logsumexp(-1) if k.shape[2] else scores.new_full(scores.shape[:-1], -torch.inf)
     blind = lse == -torch.inf
     return (scores - lse.masked_fill(blind, 0)[..., None]).exp(), lse
