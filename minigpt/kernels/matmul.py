@@ -39,7 +39,7 @@ def matmul(
     Raises:
         ValueError: if shapes or types do not fit together, or the activation is not known.
     """
-    if a.ndim < 1 or b.ndim != 2 or a.shape[-1] != b.shape[0]:
+    if a.ndim < 2 or b.ndim != 2 or a.shape[-1] != b.shape[0]:
         raise ValueError(f"a is {tuple(a.shape)} and b {tuple(b.shape)}; expected (..., m, k) and (k, n)")
     if activation not in (None, "gelu", "gelu_tanh"):
         raise ValueError(f"activation={activation!r} is not known; expected None, 'gelu' or 'gelu_tanh'")
@@ -50,10 +50,10 @@ def matmul(
     others = [tensor for tensor in (b, bias, residual) if tensor is not None]
     if any(tensor.dtype != a.dtype for tensor in others):
         raise ValueError(f"a is {a.dtype}, the others {', '.join(str(t.dtype) for t in others)}; convert to one type")
-    flat = None if residual is None else residual.reshape(-1, shape[-1])
+    flat = None if residual is None else residual.flatten(0, -2)
     trained = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (a, *others))
     save = trained and activation is not None
-    return _matmul(a.reshape(-1, a.shape[-1]), b, bias, flat, activation, save)[0].reshape(shape)
+    return _matmul(a.flatten(0, -2), b, bias, flat, activation, save)[0].reshape(shape)
 
 
 @torch.library.custom_op("minigpt::matmul", mutates_args=())
