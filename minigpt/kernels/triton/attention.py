@@ -17,8 +17,10 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
+from minigpt.kernels.check.table import ARCHITECTURES, Compilation
 from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
 
@@ -238,15 +240,25 @@ def choose_tiles(kernel: str, block_d: int, itemsize: int, capability: tuple[int
         tma: whether blocks are fetched by tensor descriptors, which leave more registers.
     """
     if itemsize == 4 or capability < (8, 0):
-        return Tiles(64, 32, 4, 1) if block_d > 64 else Tiles(64, 64, 4, 1)
+        return Tiles(32, 32, 4, 1) if block_d > 64 else Tiles(64, 64, 4, 1)
     if block_d > 128:
-        return Tiles(64, 32, 8, 1)
-    large = capability[0] in (9, 10)
+        return Tiles(32, 64, 8, 1) if kernel == "backward_kv" else Tiles(64, 32, 8, 1)
+    narrow, hopper, blackwell = block_d <= 64, tma and capability[0] == 9, tma and capability[0] == 10
     if kernel == "forward":
-        return Tiles(128, 128 if large else 64, 8, 2)
+        if hopper or blackwell:
+            return Tiles(128, 128, 8, 2)
+        if tma:
+            return Tiles(128, 64, 8, 1)
+        return Tiles(128, 64, 8, 2) if narrow else Tiles(64, 64, 4, 2)
     if kernel == "backward_kv":
-        return Tiles(64 if large else 32, 128, 8, 2)
-    return Tiles(128, 64 if large else 32, 8, 2)
+        if hopper or blackwell:
+            return Tiles(64, 128, 8, 2) if narrow and hopper else Tiles(64, 64, 8, 2)
+        return Tiles(32, 128, 8, 2) if narrow else Tiles(32, 64, 8, 2)
+    if hopper:
+        return Tiles(128, 64, 8, 2)
+    if blackwell:
+        return Tiles(64, 64, 4, 2)
+    return Tiles(128, 32, 8, 2) if narrow else Tiles(64, 32, 4, 2)
 
 
 _forward = Launcher(forward_kernel)
@@ -313,3 +325,50 @@ def meta(
 def described(tensors: tuple[Tensor, ...], rows: tuple[int, ...], block_d: int) -> tuple[TensorDescriptor, ...]:
     """Descriptors that fetch so many rows of one head of each tensor."""
     return tuple(descriptor(x, [1, 1, n, block_d]) for x, n in zip(tensors, rows, strict=True))
+
+
+def compilations(name: str, kernel: JITFunction, tma_on: tuple[int, ...], spill: dict[int, int]) -> list[Compilation]:
+    """How an attention kernel is compiled: causal, heads of 128 numbers in bfloat16 that share no keys.
+
+    Args:
+        name: as in `choose_tiles`.
+        kernel: the kernel.
+        tma_on: the architectures on which it uses tensor descriptors; on the others pointers.
+        spill: bytes that it may spill, on architectures where it may.
+    """
+    found = []
+    for architecture in ARCHITECTURES:
+        tma = architecture in tma_on
+        tiles = choose_tiles(name, 128, 2, divmod(architecture, 10), tma)
+        rows = {"q": tiles.block_m, "grad": tiles.block_m, "k": tiles.block_n, "v": tiles.block_n}
+        types = {}
+        for argument in kernel.arg_names:
+            if argument in rows:
+                types[argument] = f"tensordesc<bf16[1,1,{rows[argument]},128]>" if tma else "*bf16"
+            elif argument.startswith("stride") or argument == "width":
+                types[argument] = "i32:16"
+            elif argument in ("lse", "delta", "grad_lse"):
+                types[argument] = "*fp32"
+            elif argument in ("out", "grad_q", "grad_k", "grad_v"):
+                types[argument] = "*bf16"
+            elif argument in ("n_heads", "n_queries", "n_keys"):
+                types[argument] = "i32"
+        types["scale"] = "fp32"
+        options = meta(tiles, True, None, 128, 128, tma, "ieee")
+        found.append(
+            Compilation(
+                kernel,
+                types,
+                {"shared": 1, **{name: value for name, value in options.items() if name.isupper()}},
+                num_warps=tiles.num_warps,
+                num_stages=tiles.num_stages,
+                architectures=(architecture,),
+                matrix=True,
+                local=spill.get(architecture, 0),
+                label="by descriptor" if tma else "by pointer",
+            )
+        )
+    return found
+
+
+SIGNATURES = compilations("forward", forward_kernel, tma_on=(90, 100, 120), spill={75: 8192})

@@ -12,11 +12,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.descriptors import capability_of, describable, empty
 from minigpt.kernels.interpret import Launcher
 from minigpt.kernels.triton.attention import (
     LOG2_E,
     choose_tiles,
+    compilations,
     described,
     key_range,
     load_rows,
@@ -370,7 +372,8 @@ def attention_backward(
         )
     strides = [stride for x in (q, k, v, grad) for stride in x.stride()[:3]]
     sizes = (heads, heads // kv_heads, n_queries, n_keys, width, scale)
-    tma = all(map(describable, (q, k, v, grad)))
+    # On consumer Blackwell the tiles of a descriptor end up in registers, which then do not suffice.
+    tma = all(map(describable, (q, k, v, grad))) and capability_of(q) < (12, 0)
     for kernel, name, gradients in (
         (_backward_kv, "backward_kv", (grad_k, grad_v)),
         (_backward_q, "backward_q", (grad_q,)),
@@ -387,3 +390,19 @@ def attention_backward(
             options = meta(tiles, causal, window, width, block_d, tma, precision)
             kernel[grid](*tensors, lse, delta, *gradients, *strides, *sizes, **options)
     return results
+
+
+SIGNATURES = [
+    *compilations("backward_kv", backward_kv_kernel, tma_on=(90, 100), spill={75: 8192}),
+    *compilations("backward_q", backward_q_kernel, tma_on=(90, 100), spill={75: 8192}),
+    Compilation(
+        delta_kernel,
+        {
+            **dict.fromkeys(("out", "grad"), "*bf16"),
+            **dict.fromkeys(("grad_lse", "delta"), "*fp32"),
+            **dict.fromkeys(("stride_gb", "stride_gh", "stride_gt", "width"), "i32:16"),
+            **dict.fromkeys(("n_heads", "n_queries"), "i32"),
+        },
+        {"BLOCK_M": 64, "BLOCK_D": 128},
+    ),
+]

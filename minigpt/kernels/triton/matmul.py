@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
 
@@ -220,3 +221,54 @@ def matmul(
         num_stages=tiles.num_stages,
     )
     return c, z
+
+
+def _compilation(
+    tma: bool, fused: bool, architectures: tuple[int, ...], itemsize: int = 2, spill: int = 0
+) -> Compilation:
+    # Both operands have rows in one piece, the result is large.
+    tiles = choose_tiles(8192, 8192, itemsize, divmod(architectures[-1], 10), tma)
+    kind = "bf16" if itemsize == 2 else "fp32"
+    a, b = f"{kind}[{tiles.block_m},{tiles.block_k}]", f"{kind}[{tiles.block_k},{tiles.block_n}]"
+    extra = ("z", "bias", "residual")
+    return Compilation(
+        matmul_kernel,
+        {
+            "a": f"tensordesc<{a}>" if tma else f"*{kind}",
+            "b": f"tensordesc<{b}>" if tma else f"*{kind}",
+            "c": f"*{kind}",
+            **(dict.fromkeys(extra, f"*{kind}") if fused else {}),
+            **dict.fromkeys(("M", "N", "K", "stride_am", "stride_bk"), "i32:16"),
+        },
+        {
+            **({} if fused else dict.fromkeys(extra)),
+            "stride_ak": 1,
+            "stride_bn": 1,
+            "TMA": tma,
+            "A_TRANSPOSED": False,
+            "B_TRANSPOSED": False,
+            "ACTIVATION": "gelu" if fused else None,
+            "PRECISION": "ieee",
+            "BLOCK_M": tiles.block_m,
+            "BLOCK_N": tiles.block_n,
+            "BLOCK_K": tiles.block_k,
+            "GROUP_M": 8,
+        },
+        num_warps=tiles.num_warps,
+        num_stages=tiles.num_stages,
+        architectures=architectures,
+        matrix=itemsize == 2,
+        local=spill,
+        label=" ".join(
+            (kind, "by descriptor" if tma else "by pointer", *(["with GELU and residual"] if fused else []))
+        ),
+    )
+
+
+SIGNATURES = [
+    _compilation(False, False, (75,), spill=512),
+    *(_compilation(False, fused, (80, 90)) for fused in (False, True)),
+    *(_compilation(True, False, (architecture,)) for architecture in (90, 100, 120)),
+    *(_compilation(True, True, (architecture,), spill=32) for architecture in (90, 100, 120)),
+    _compilation(False, False, (80, 90), itemsize=4),
+]
