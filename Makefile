@@ -9,7 +9,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 PORT := 8000
 COHORT := 0
-STEPS := 12000
+STEPS := 22000
 export OMP_NUM_THREADS := 1
 
 .PHONY: help
@@ -53,7 +53,7 @@ notebooks: env-course ## execute the chapters, store their outputs and what depe
 .PHONY: base-model
 base-model: env-course ## train the base model of the chapters again, and measure it (hours; a run that was stopped goes on)
 	@if [ -f _build/base-model/run.json ]; then $(PY) -m minigpt train --out _build/base-model --resume; \
-	else $(PY) -m minigpt train --data village --preset small --context 320 --steps $(STEPS) --schedule wsd \
+	else $(PY) -m minigpt train --data village --preset small --context 320 --steps $(STEPS) \
 		--warmup 100 --precision bfloat16 --out _build/base-model; fi
 	@$(PY) tools/base_model.py _build/base-model
 

@@ -11,8 +11,13 @@ Transformers has its usual form through tanh, which PyTorch computes more slowly
 partly a matter of that function. On one thread, the arithmetic of our step is compared with that of a large product
 of matrices, measured in the same turn.
 
-Then the plain loop trains on the characters of a megabyte of Python's documentation: the time it takes and the loss it
-reaches are what a better recipe has to beat.
+Then the plain loop trains on the characters of a megabyte of Python's documentation, and `minigpt train` with nothing
+but that text has as long as it took for everything, from reading the file on: which of them predicts the last tenth
+better? At last `minigpt train` reads stories of the hamlet for two minutes and for ten, beside the true entropy.
+
+    python benchmarks/training.py quality hamlet
+
+repeats only those parts and leaves the other results as they are.
 """
 
 from __future__ import annotations
@@ -23,6 +28,8 @@ import os
 import platform
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -259,10 +266,9 @@ def documentation(characters: int = 1_000_000) -> str:
     return "\n".join(parts)[:characters]
 
 
-def plain_quality(steps: int) -> dict[str, object]:
-    """What the plain loop reaches on real text, and in what time; the last tenth of it is kept to validate on."""
+def plain_quality(text: str, steps: int) -> dict[str, object]:
+    """What the plain loop reaches on a text, and in what time; the last tenth of it is kept to validate on."""
     torch.set_num_threads(2)
-    text = documentation()
     number = {character: i for i, character in enumerate(sorted(set(text)))}
     ids = torch.tensor([number[character] for character in text])
     train, validation = ids[: -len(ids) // 10], ids[-len(ids) // 10 :]
@@ -282,27 +288,97 @@ def plain_quality(steps: int) -> dict[str, object]:
     return row
 
 
+def trained(folder: Path, *arguments: str) -> dict[str, object]:
+    """A run of `minigpt train`: its settings and its record."""
+    command = [sys.executable, "-m", "minigpt", "train", "--out", str(folder), *arguments]
+    start = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    run = json.loads((folder / "run.json").read_bytes())
+    record = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return {"seconds": time.perf_counter() - start, "run": run, "record": record}
+
+
+def quality(folder: Path, steps: int) -> list[dict[str, object]]:
+    """The plain loop on a megabyte of text, and `minigpt train` in the same time; losses in nats a character."""
+    text = documentation()
+    plain_row = plain_quality(text, steps)
+    rows = [{"run": "plain loop"} | plain_row]
+    path = folder / "documentation.txt"
+    path.write_text(text, encoding="utf-8")
+    for name, more in {"minigpt train": [], "minigpt train --tokenizer char": ["--tokenizer", "char"]}.items():
+        out = folder / name.replace(" ", "-")
+        done = trained(out, "--data", str(path), "--minutes", str(plain_row["seconds"] / 60), *more)
+        kept = text[round(0.9 * len(text)) :]
+        tokens = open_tokens(out / "data/validation.tokens")
+        losses = [line["validation_loss"] for line in done["record"] if "validation_loss" in line]
+        row = {
+            "run": name,
+            "steps": done["run"]["training"]["steps"],
+            "seconds": round(done["seconds"], 1),
+            "validation_loss": round(min(losses) * (len(tokens) - 1) / len(kept), 3),
+        }
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def hamlet(folder: Path) -> list[dict[str, object]]:
+    """What `minigpt train` makes of the hamlet in two and in ten minutes; losses above the entropy, as shares of it."""
+    rows = []
+    for minutes in (2, 10):
+        out = folder / f"hamlet-{minutes}"
+        done = trained(out, "--data", "hamlet", "--minutes", str(minutes))
+        command = [sys.executable, "-m", "minigpt", "evaluate", str(out), "--village", "hamlet", "--json"]
+        found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["village"]
+        floor = done["run"]["floor"]
+        row = {
+            "minutes": minutes,
+            "steps": done["run"]["training"]["steps"],
+            "seconds": round(done["seconds"], 1),
+            "precision": done["run"]["training"]["precision"],
+            "excess": [round(share, 4) for share in found["loss"]["excess, share of the true entropy"]],
+            "without_the_state": round(found["loss"]["the same without the state"], 4),
+            "curve": [
+                [line["step"], round(line["validation_loss"] / floor - 1, 4)]
+                for line in done["record"]
+                if "validation_loss" in line
+            ],
+        }
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
 def main() -> None:
     """Measure, print, and store."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="of steps, quality, hamlet (default: all)")
     parser.add_argument("--turns", type=int, default=20, help="turns of each, of ten steps")
     parser.add_argument("--steps", type=int, default=2000, help="steps of the plain loop on real text")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_data(Path(folder))
-        results = {
-            "about": "python benchmarks/training.py: a training step, medians over turns of ten steps",
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "cpus": os.cpu_count(),
-            "versions": {name: version(name) for name in ("torch", "transformers")},
-            "shape": SHAPE._asdict(),
-            "steps": step_times(path, arguments.turns),
-            "one_thread": use_of_one_thread(path, arguments.turns),
-            "plain_loop_on_documentation": plain_quality(arguments.steps),
-        }
+    parts = arguments.parts or ["steps", "quality", "hamlet"]
+    results = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
+    results |= {
+        "about": "python benchmarks/training.py: a training step, medians over turns of ten steps",
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "versions": {name: version(name) for name in ("torch", "transformers")},
+        "shape": SHAPE._asdict(),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in parts:
+            results.setdefault("dates", {})[part] = datetime.now(UTC).date().isoformat()
+        if "steps" in parts:
+            path = write_data(folder)
+            results["steps"] = step_times(path, arguments.turns)
+            results["one_thread"] = use_of_one_thread(path, arguments.turns)
+        if "quality" in parts:
+            results["documentation"] = quality(folder, arguments.steps)
+        if "hamlet" in parts:
+            results["hamlet"] = hamlet(folder)
     with atomic_write(arguments.out) as file:
         json.dump(results, file, indent=1)
         file.write("\n")

@@ -12,6 +12,9 @@ from minigpt.data.shuffle import Shuffle
 BATCHES_SORTED = 16
 """Batches whose documents are sorted by length together."""
 
+WIDTH = 16
+"""Widths of batches are multiples of it."""
+
 
 class DocumentLoader:
     """Batches of whole documents, epoch after epoch. `batch(step)` can be asked for any step at any time.
@@ -20,7 +23,8 @@ class DocumentLoader:
     count. A model needs no mask then: what is filled up stands behind everything that counts. For short documents that
     is faster than `Loader(cross=False)`, whose rows have one length, but look at themselves through a mask. So that
     little is filled up, the documents of an epoch are shuffled, then sorted by length in groups of sixteen batches, and
-    the batches of each group are shuffled again ("bucketing"). The number of tokens of a batch varies.
+    the batches of each group are shuffled again ("bucketing"). The number of tokens of a batch varies. Widths are
+    multiples of `WIDTH`, and at most the context: libraries prepare a matrix product anew for every shape they meet.
 
     Args:
         tokens: the corpus.
@@ -73,7 +77,8 @@ class DocumentLoader:
         check_step(step, None if self.repeat else self.batches_per_epoch)
         documents = self._of_epochs(step) if self.repeat else self._in_order(step)
         documents = documents[self.rank * self.batch_size : (self.rank + 1) * self.batch_size]
-        width = max((int(self._lengths[i]) for i in documents), default=1)
+        longest = max((int(self._lengths[i]) for i in documents), default=1)
+        width = min(-(-longest // WIDTH) * WIDTH, self.context)
         inputs = np.full((self.batch_size, width), self.tokens.end_of_text, np.int64)
         targets = np.full((self.batch_size, width), IGNORED, np.int64)
         for row, i in enumerate(documents.tolist()):

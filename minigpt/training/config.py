@@ -23,7 +23,7 @@ class TrainingConfig:
         betas: decay of AdamW's two averages; the first is also the momentum of SGD.
         momentum: momentum of Muon.
         weight_decay: share of a matrix that is taken off at each step, times the learning rate; vectors keep theirs.
-        schedule: how the learning rate moves: `"cosine"`, `"linear"`, `"wsd"` (warm up, stay, decay) or `"constant"`.
+        schedule: how the learning rate moves: `"cosine"`, `"linear"`, `"wsd"` (warm-up, stable, decay) or `"constant"`.
         warmup: steps in which it rises from 0, fewer than `steps`.
         final: share of the largest learning rate that is left at the end.
         decay: share of the steps in which `"wsd"` decays.

@@ -25,9 +25,10 @@ def linear(step: int, *, steps: int, warmup: int = 0, final: float = 0.0) -> flo
 
 
 def wsd(step: int, *, steps: int, warmup: int = 0, final: float = 0.0, decay: float = 0.2) -> float:
-    """Warm up, stay, decay: at 1 until the last share `decay` of the steps, then a straight line (Hu et al., 2024).
+    """Warm-up, stable, decay (Hu et al., 2024): at 1 until the last share `decay` of the steps, then a straight line.
 
-    Until the decay begins nothing depends on the number of steps, so a run can be made longer.
+    Until the decay begins nothing depends on the number of steps, so a run can be made longer. In the paper the
+    decay is exponential.
     """
     return warm(step, warmup) * (1 - (1 - final) * _progress(step, round(steps * (1 - decay)), steps))
 

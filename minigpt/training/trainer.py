@@ -158,9 +158,16 @@ class Trainer:
         return loss / n
 
     def save(self) -> None:
-        """Write a checkpoint into the folder."""
+        """Write a checkpoint into the folder.
+
+        Raises:
+            ValueError: if the trainer has no folder.
+            FloatingPointError: if a weight is infinite or NaN; the checkpoints that are there stay.
+        """
         if self.folder is None:
             raise ValueError("there is no folder for checkpoints; give one to Trainer(folder=...)")
+        if not all(parameter.isfinite().all() for parameter in self._parameters):
+            raise FloatingPointError(self._diverged("a weight is not finite"))
         # What every process draws by itself differs; the first one keeps it for all.
         generators = self._gather(self._states() if self._drawing else self._generators)
         if not self.world.is_first:
@@ -256,10 +263,7 @@ class Trainer:
     def _measures(self, values: dict[str, torch.Tensor]) -> dict[str, Any]:
         loss = values["loss"].item()
         if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} after {self.step} steps: training has diverged. Take a lower learning rate"
-                " (lr, muon_lr), a longer warm-up, or a smaller clip"
-            )
+            raise FloatingPointError(self._diverged(f"the loss is {loss}"))
         return {
             "step": self.step,
             "loss": loss,
@@ -268,6 +272,12 @@ class Trainer:
             "tokens": self.tokens,
             "seconds": round(self.seconds, 3),
         }
+
+    def _diverged(self, what: str) -> str:
+        return (
+            f"{what} after {self.step} steps: training has diverged. Take a lower learning rate (lr, muon_lr), a longer"
+            " warm-up, or a smaller clip"
+        )
 
     def _gather(self, value: Any) -> list[Any]:
         if self.world.size == 1:

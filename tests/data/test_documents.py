@@ -43,8 +43,15 @@ def test_an_epoch_has_every_document_once(varied):
 def test_documents_of_a_batch_are_of_about_the_same_length(varied):
     loader = DocumentLoader(varied, batch_size=5, context=64, seed=1)
     batches = [loader.batch(step) for step in range(30)]
-    filled = sum(int((batch.targets == -100).sum()) for batch in batches)
-    assert filled / sum(batch.targets.numel() for batch in batches) < 0.08
+    lengths = [(batch.targets != -100).sum(1) for batch in batches]
+    behind_the_longest = sum(int((rows.max() - rows).sum()) for rows in lengths)
+    assert behind_the_longest / sum(int(rows.sum()) for rows in lengths) < 0.08
+
+
+def test_batches_have_few_widths(varied):
+    loader = DocumentLoader(varied, batch_size=5, context=40, seed=1)
+    widths = {loader.batch(step).inputs.shape[1] for step in range(30)}
+    assert widths <= {16, 32, 40}
 
 
 def test_two_processes_share_the_batch_of_one(varied):

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -21,7 +21,12 @@ from minigpt.kernels.dispatch import has_triton, use
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed (there are wheels for Linux alone)")
 
-examples = settings(derandomize=True, deadline=None, max_examples=12, database=None)
+BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
+"""What runs on a CPU: the reference, and the kernel in the interpreter."""
+
+examples = settings(
+    derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
+)
 """For `@given`: a dozen examples, the same in every run."""
 
 BAND = 512
@@ -162,7 +167,7 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
 
 def draw(*size: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Numbers from -2 to 2, the same on every machine."""
-    return (torch.rand(*size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
+    return (torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
 
 
 widths = st.one_of(st.sampled_from([1, 2, 3, 31, 64, 97, 128, 257]), st.integers(1, 300))

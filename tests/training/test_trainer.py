@@ -187,6 +187,17 @@ def test_divergence_is_an_error_that_says_what_to_do(tmp_path):
         trainer.train()
 
 
+def test_a_diverged_run_keeps_its_last_good_checkpoint(tmp_path):
+    trainer = small_trainer(tmp_path, out=tmp_path / "out", steps=20, log_every=20, checkpoint_every=2, keep=2)
+    trainer.train(until=7)
+    next(trainer.model.parameters()).data.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        trainer.train()
+    again = small_trainer(tmp_path, out=tmp_path / "out", steps=20, log_every=20, checkpoint_every=2, keep=2)
+    assert again.resume() == 6
+    assert all(parameter.isfinite().all() for parameter in again.model.parameters())
+
+
 def test_the_record_is_json_lines_with_tokens_and_time(tmp_path):
     trainer = small_trainer(tmp_path, out=tmp_path / "out")
     trainer.train()

@@ -3,7 +3,8 @@
 Most of them judge a line: lines that fail are left out, and the page stays if enough of it is left. Paper and released
 code (`c4_utils.py` of TensorFlow Datasets) do not agree in everything:
 
-- The paper wants five sentences on a page and three words on a line; the code wants three and five.
+- The paper as printed in the journal wants five sentences on a page and three words on a line; the code wants three and
+  five, as does a later version of the paper.
 - The code also leaves out lines with a word of more than 1,000 characters, and lines that end in an ellipsis.
 - The paper leaves out every span of three sentences that has been seen before (`RepeatedSpans`); the code leaves out
   every line that has been seen before.

@@ -20,7 +20,7 @@ from minigpt.kernels.check.table import ARCHITECTURES, Compilation, Task, Usage,
 
 
 def modules() -> list[ModuleType]:
-    """The modules of `minigpt.kernels.triton`."""
+    """The modules of `minigpt.kernels.triton`. Those with kernels have `SIGNATURES`, in which each kernel stands."""
     package = minigpt.kernels.triton
     return [
         importlib.import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)
@@ -58,11 +58,14 @@ def usage(kernel: CompiledKernel) -> Usage:
         command = [triton.knobs.nvidia.cuobjdump.path, "-res-usage", str(path)]
         report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = dict(re.findall(r"\b(REG|STACK|LOCAL):(\d+)", report))
+    matrix = matrix_instruction(kernel.asm["ptx"])
+    # Kernels with tensor memory are listed with 8 bytes of stack, of which the assembler itself reports none.
+    stack = int(found["STACK"]) - (8 if matrix == "tcgen05.mma" else 0)
     return Usage(
         registers=int(found["REG"]),
-        local=max(int(found["STACK"]), int(found["LOCAL"])),
+        local=max(stack, int(found["LOCAL"])),
         shared=kernel.metadata.shared,
-        matrix=matrix_instruction(kernel.asm["ptx"]),
+        matrix=matrix,
     )
 
 
@@ -74,7 +77,7 @@ def tasks() -> list[Task]:
     """One for each entry of each module's `SIGNATURES` and each of its architectures."""
     found = []
     for module in modules():
-        for compilation in module.SIGNATURES:
+        for compilation in getattr(module, "SIGNATURES", ()):
             for architecture in compilation.architectures:
                 matrix = ARCHITECTURES[architecture].matrix if compilation.matrix else None
                 if matrix and compilation.warp_level:

@@ -18,17 +18,7 @@ from torch import Tensor
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
-
-
-@triton.jit
-def gelu(x, TANH: tl.constexpr):
-    """GELU of a float32 block: exact, or by the hyperbolic tangent (Hendrycks and Gimpel, 2016)."""
-    if TANH:
-        inner = 0.7978845608028654 * (x + 0.044715 * x * x * x)
-        y = x / (1 + tl.exp(-2 * inner))
-    else:
-        y = 0.5 * x * (1 + tl.erf(0.7071067811865476 * x))
-    return y
+from minigpt.kernels.triton.activation import gelu
 
 
 @triton.jit
