@@ -33,13 +33,9 @@ def _tanh_argument(x):
 
 
 @triton.jit
-def gelu(x, TANH: tl.constexpr):
+def gelu_of(x, TANH: tl.constexpr):
     """`x P(X <= x)`, or its form with tanh, for a block that a kernel holds."""
-    if TANH:
-        y = x * tl.sigmoid(_tanh_argument(x))
-    else:
-        y = 0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))
-    return y
+    return x * tl.sigmoid(_tanh_argument(x)) if TANH else 0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))
 
 
 @triton.jit
@@ -48,7 +44,7 @@ def gelu_forward(x, y, x_stride, n, pieces, TANH: tl.constexpr, BLOCK: tl.conste
     row, start, inside = _here(n, pieces, BLOCK)
     at = tl.arange(0, BLOCK)
     values = tl.load(x + row * x_stride + start + at, mask=inside, other=0.0).to(tl.float32)
-    tl.store(y + row * n + start + at, gelu(values, TANH), mask=inside)
+    tl.store(y + row * n + start + at, gelu_of(values, TANH), mask=inside)
 
 
 @triton.jit

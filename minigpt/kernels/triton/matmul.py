@@ -18,7 +18,7 @@ from torch import Tensor
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
-from minigpt.kernels.triton.activation import gelu
+from minigpt.kernels.triton.activation import gelu_of
 
 
 @triton.jit
@@ -40,7 +40,7 @@ def finish(total, c, z, bias, residual, rows, columns, M, N, ACTIVATION: tl.cons
     if z is not None:
         tl.store(z + place, total.to(z.dtype.element_ty), mask=inside)
     if ACTIVATION is not None:
-        total = gelu(total, ACTIVATION == "gelu_tanh")
+        total = gelu_of(total, ACTIVATION == "gelu_tanh")
     if residual is not None:
         total += tl.load(residual + place, mask=inside, other=0.0).to(tl.float32)
     tl.store(c + place, total.to(c.dtype.element_ty), mask=inside)
