@@ -33,16 +33,18 @@ def _tanh_argument(x):
 
 
 @triton.jit
+def gelu_of(x, TANH: tl.constexpr):
+    """`x P(X <= x)`, or its form with tanh, for a block that a kernel holds."""
+    return x * tl.sigmoid(_tanh_argument(x)) if TANH else 0.5 * x * (1.0 + tl.erf(x * 0.7071067811865476))
+
+
+@triton.jit
 def gelu_forward(x, y, x_stride, n, pieces, TANH: tl.constexpr, BLOCK: tl.constexpr):
     """`x P(X <= x)`, or its form with tanh."""
     row, start, inside = _here(n, pieces, BLOCK)
     at = tl.arange(0, BLOCK)
     values = tl.load(x + row * x_stride + start + at, mask=inside, other=0.0).to(tl.float32)
-    if TANH:
-        result = values * tl.sigmoid(_tanh_argument(values))
-    else:
-        result = 0.5 * values * (1.0 + tl.erf(values * 0.7071067811865476))
-    tl.store(y + row * n + start + at, result, mask=inside)
+    tl.store(y + row * n + start + at, gelu_of(values, TANH), mask=inside)
 
 
 @triton.jit
