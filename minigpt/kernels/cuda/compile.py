@@ -48,6 +48,9 @@ def nvrtc() -> ctypes.CDLL:
     """
     for name in _candidates():
         try:
+            # NVRTC opens this one by its name alone, which works only if it is loaded already.
+            for builtins in Path(name).parent.glob("libnvrtc-builtins.so*") if "/" in name else ():
+                ctypes.CDLL(str(builtins))
             return ctypes.CDLL(name)
         except OSError:
             continue

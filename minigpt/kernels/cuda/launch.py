@@ -33,7 +33,9 @@ def driver() -> ctypes.CDLL:
     try:
         return ctypes.CDLL("libcuda.so.1")
     except OSError as error:
-        raise DriverError("no CUDA driver here (libcuda.so.1): this machine has no NVIDIA GPU; use CPU tensors") from error
+        raise DriverError(
+            "no CUDA driver here (libcuda.so.1): this machine has no NVIDIA GPU; use CPU tensors"
+        ) from error
 
 
 def _call(library: Any, name: str, *arguments: Any) -> None:

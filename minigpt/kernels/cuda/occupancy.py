@@ -108,7 +108,7 @@ def occupancy(architecture: int, threads: int, registers: int, shared: int = 0) 
     blocks = min(limits.values())
     if not blocks:
         raise ValueError(
-            f"a block of {threads} threads with {registers} registers each needs more than the {sm.registers} registers "
+            f"a block of {threads} threads with {registers} registers each exceeds the {sm.registers} registers "
             "of a multiprocessor; use fewer threads, or __launch_bounds__"
         )
     return Occupancy(blocks, blocks * warps, blocks * warps / most_warps, limits)

@@ -82,7 +82,7 @@ def _run(name: str, grid: tuple[int, ...], *arguments: Any, counted: bool, rever
     return build(text, counted=counted).launch(name, grid, block, *arguments, reverse=reverse)
 
 
-def vector_add(a: Float[Tensor, "n"], b: Float[Tensor, "n"], *, reverse: bool = False) -> Float[Tensor, "n"]:
+def vector_add(a: Float[Tensor, " n"], b: Float[Tensor, " n"], *, reverse: bool = False) -> Float[Tensor, " n"]:
     """The sum of two vectors in float32.
 
     Args:
@@ -94,13 +94,15 @@ def vector_add(a: Float[Tensor, "n"], b: Float[Tensor, "n"], *, reverse: bool = 
         ValueError: if the lengths differ.
     """
     if a.shape != b.shape or a.ndim != 1:
-        raise ValueError(f"vectors of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected one dimension, equal lengths")
+        raise ValueError(
+            f"vectors of shapes {tuple(a.shape)} and {tuple(b.shape)}: expected one dimension, equal lengths"
+        )
     out = torch.empty_like(a)
     _run("vector_add", (_cover(len(a), 256),), a, b, out, len(a), counted=False, reverse=reverse)
     return out
 
 
-def total(x: Float[Tensor, "n"], name: str = "sum_shuffle", *, reverse: bool = False) -> Float[Tensor, ""]:
+def total(x: Float[Tensor, " n"], name: str = "sum_shuffle", *, reverse: bool = False) -> Float[Tensor, ""]:
     """The sum of a vector in float32.
 
     Args:

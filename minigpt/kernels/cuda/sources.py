@@ -63,8 +63,8 @@ def _parameter(text: str, kernel: str) -> Parameter:
     found = re.fullmatch(r"\s*(const\s+)?(\w+)\s*(\*?)\s*(?:__restrict__\s*)?(\w+)\s*", text)
     if not found or found[2] not in (TYPES if found[3] else NUMBERS):
         raise ValueError(
-            f"kernel {kernel}: cannot read the parameter {' '.join(text.split())!r}; give a number ({', '.join(NUMBERS)}) "
-            f"or a pointer to one of {', '.join(TYPES)}"
+            f"kernel {kernel}: cannot read the parameter {' '.join(text.split())!r}; "
+            f"give a number ({', '.join(NUMBERS)}) or a pointer to one of {', '.join(TYPES)}"
         )
     return Parameter(found[4], found[2], bool(found[3]), bool(found[1]))
 

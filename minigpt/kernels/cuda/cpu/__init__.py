@@ -74,15 +74,13 @@ def _compiler_version(path: str) -> str:
 
 def _wrapper(signature: Signature, counted: bool) -> str:
     """A function that a library can export, which unpacks the arguments."""
-    types = [
-        f"cpu::Counted<{p.declared[:-1]}>" if p.pointer and counted else p.declared for p in signature.parameters
-    ]
+    types = [f"cpu::Counted<{p.declared[:-1]}>" if p.pointer and counted else p.declared for p in signature.parameters]
     unpacked = ", ".join(f"*({kind}*)arguments[{i}]" for i, kind in enumerate(types))
     return (
         f'extern "C" __attribute__((visibility("default"))) void run_{signature.name}(const unsigned* run_grid, '
         "const unsigned* run_block, void** arguments, unsigned shared, int reverse, cpu::Report* report) {\n"
-        f"  cpu::launch([](void** arguments) {{ {signature.name}({unpacked}); }}, dim3(run_grid[0], run_grid[1], run_grid[2]), "
-        "dim3(run_block[0], run_block[1], run_block[2]), arguments, shared, reverse, report);\n}\n"
+        f"  cpu::launch([](void** arguments) {{ {signature.name}({unpacked}); }}, "
+        "dim3(run_grid[0], run_grid[1], run_grid[2]), dim3(run_block[0], run_block[1], run_block[2]), arguments, shared, reverse, report);\n}\n"
     )
 
 
@@ -106,7 +104,7 @@ def _library(code: str) -> Path:
     path = compiler()
     if path is None:
         raise NoCompiler(
-            "no C++ compiler for this system: kernels in CUDA C++ run on a CPU where g++ or clang++ is installed (Linux "
+            "no C++ compiler for this system: CUDA C++ runs on a CPU where g++ or clang++ is installed (Linux "
             "or macOS, x86-64 or aarch64), or set CXX to one"
         )
     headers = "".join(file.read_text(encoding="utf-8") for file in sorted(INCLUDE.glob("*.h")))
