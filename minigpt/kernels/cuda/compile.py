@@ -158,8 +158,8 @@ def usage(source: str, kernel: str, architecture: int, options: Sequence[str] = 
     ptx = compile_cuda(source, architecture, ptx=True, options=tuple(options)).decode()
     # The body of this kernel, of all that are in the source.
     body = next((part for part in ptx.split(".entry ")[1:] if re.match(rf"{re.escape(kernel)}\b", part)), "")
-    # The system keeps some shared memory of each block for itself from Ampere on, and the report counts it.
-    reserved = 1024 if architecture >= 80 else 0
+    # From Hopper on the report counts what the system keeps of each block's shared memory.
+    reserved = 1024 if architecture >= 90 else 0
     return Usage(
         registers=numbers["REG"],
         local=max(numbers["STACK"], numbers["LOCAL"]),

@@ -46,8 +46,9 @@ def test_the_compilers_log_is_in_the_error():
 
 @needs_cuobjdump
 def test_shared_memory_and_tensor_cores_are_found():
-    tiled = usage(source("matmul_tiled"), "matmul_tiled", 90)
-    assert (tiled.shared, tiled.local, tiled.matrix) == (2 * 16 * 16 * 4, 0, None)
+    for architecture in MULTIPROCESSORS:
+        tiled = usage(source("matmul_tiled"), "matmul_tiled", architecture)
+        assert (tiled.shared, tiled.local, tiled.matrix) == (2 * 16 * 16 * 4, 0, None)
     wmma = usage(source("matmul_wmma"), "matmul_wmma", 75)
     assert wmma.shared == 2 * 32 * 16 * 2 + 32 * 32 * 4
     assert wmma.matrix == "wmma.mma"

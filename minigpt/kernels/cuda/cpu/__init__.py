@@ -80,7 +80,8 @@ def _wrapper(signature: Signature, counted: bool) -> str:
         f'extern "C" __attribute__((visibility("default"))) void run_{signature.name}(const unsigned* run_grid, '
         "const unsigned* run_block, void** arguments, unsigned shared, int reverse, cpu::Report* report) {\n"
         f"  cpu::launch([](void** arguments) {{ {signature.name}({unpacked}); }}, "
-        "dim3(run_grid[0], run_grid[1], run_grid[2]), dim3(run_block[0], run_block[1], run_block[2]), arguments, shared, reverse, report);\n}\n"
+        "dim3(run_grid[0], run_grid[1], run_grid[2]), "
+        "dim3(run_block[0], run_block[1], run_block[2]), arguments, shared, reverse, report);\n}\n"
     )
 
 
