@@ -8,17 +8,22 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from minigpt.kernels.check import cuda_kernels
 from minigpt.kernels.check.table import ARCHITECTURES, Task, Usage
+from minigpt.kernels.cuda.compile import cuobjdump, has_nvrtc
 from minigpt.kernels.dispatch import has_triton
 
 
 def all_tasks() -> list[Task]:
     """Every kernel that can be compiled here."""
-    if not has_triton():
-        return []
-    from minigpt.kernels.check import triton_kernels
+    found: list[Task] = []
+    if has_triton():
+        from minigpt.kernels.check import triton_kernels
 
-    return triton_kernels.tasks()
+        found += triton_kernels.tasks()
+    if has_nvrtc() and cuobjdump():
+        found += cuda_kernels.tasks()
+    return found
 
 
 _tasks: list[Task] = []
@@ -57,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if task.architecture in asked.arch and (not asked.words or any(word in task.name for word in asked.words))
     ]
     if not tasks:
-        print("nothing to compile: Triton is not installed here, or no kernel has such a name")
+        print("nothing to compile: neither Triton nor NVRTC is installed here, or no kernel has such a name")
         return 0
     width = max(len(task.name) for task in tasks)
     print(f"{'kernel':{width}}  arch  registers  local  shared  matrix instruction")

@@ -31,8 +31,8 @@ ARCHITECTURES: Mapping[int, Architecture] = {
 }
 """By compute capability without the dot. 7.5 has tensor cores, but Triton 3.6 to 3.9 leaves them idle."""
 
-MATRIX_INSTRUCTIONS = ("tcgen05.mma", "wgmma.mma_async", "mma.sync", "wmma.mma")
-"""Those of PTX that multiply matrices, the most recent first."""
+MATRIX_INSTRUCTIONS = ("tcgen05.mma", "wgmma.mma_async", "wmma.mma", "mma.sync")
+"""Those of PTX that multiply matrices, the most recent first, but for `wmma.mma.sync`, which holds another's name."""
 
 REGISTERS = 255
 """Most registers of a thread, on every architecture; what does not fit spills to local memory."""
