@@ -16,8 +16,12 @@ import torch
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._dynamo.trace_rules import get_torch_obj_rule_map
 
 from minigpt.kernels.dispatch import has_triton, use
+
+# `torch.compile` makes its list of PyTorch's functions once: before a guard puts others in the place of some.
+get_torch_obj_rule_map()
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed (there are wheels for Linux alone)")
 

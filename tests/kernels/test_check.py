@@ -1,6 +1,7 @@
 """`python -m minigpt.kernels.check` finds what a kernel takes of a GPU, and what is over its budget."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -25,9 +26,19 @@ PRODUCT = Compilation(
 )
 
 
-def kernels_of(module):
+def functions_of(module):
     found = {name: value for name, value in vars(module).items() if isinstance(value, triton.runtime.JITFunction)}
-    return {value for name, value in found.items() if value.__module__ == module.__name__ and not name.startswith("_")}
+    return {name: value for name, value in found.items() if value.__module__ == module.__name__}
+
+
+def called():
+    """What another function under `@triton.jit` calls: no kernel, but a part of one."""
+    sources = [value.src for module in triton_kernels.modules() for value in functions_of(module).values()]
+    return {name for source in sources for name in re.findall(r"\b(\w+)\(", source.split(":", 1)[1])}
+
+
+def kernels_of(module):
+    return {value for name, value in functions_of(module).items() if name not in called()}
 
 
 @pytest.mark.parametrize("module", triton_kernels.modules(), ids=lambda module: module.__name__)

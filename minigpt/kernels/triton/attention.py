@@ -21,8 +21,8 @@ from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from minigpt.kernels.check.table import ARCHITECTURES, Compilation
-from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
+from minigpt.kernels.triton.descriptors import capability_of, describable, descriptor, empty
 
 LOG2_E = tl.constexpr(1.4426950408889634)
 LN_2 = tl.constexpr(0.6931471805599453)

@@ -13,7 +13,6 @@ import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
-from minigpt.kernels.descriptors import capability_of, describable, empty
 from minigpt.kernels.interpret import Launcher
 from minigpt.kernels.triton.attention import (
     LOG2_E,
@@ -25,6 +24,7 @@ from minigpt.kernels.triton.attention import (
     meta,
     visible,
 )
+from minigpt.kernels.triton.descriptors import capability_of, describable, empty
 
 
 @triton.jit

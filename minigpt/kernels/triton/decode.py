@@ -13,9 +13,9 @@ import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
-from minigpt.kernels.descriptors import capability_of, empty
 from minigpt.kernels.interpret import Launcher
 from minigpt.kernels.triton.attention import LN_2, LOG2_E, forward_keys, load_rows
+from minigpt.kernels.triton.descriptors import capability_of, empty
 
 BLOCK_KEYS = 64
 PARTS = 64

@@ -16,9 +16,9 @@ import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
-from minigpt.kernels.descriptors import capability_of, describable, descriptor, empty
 from minigpt.kernels.interpret import Launcher
 from minigpt.kernels.triton.activation import gelu_of
+from minigpt.kernels.triton.descriptors import capability_of, describable, descriptor, empty
 
 
 @triton.jit

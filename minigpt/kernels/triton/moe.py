@@ -13,8 +13,8 @@ import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
-from minigpt.kernels.descriptors import empty
 from minigpt.kernels.interpret import Launcher
+from minigpt.kernels.triton.descriptors import empty
 
 BLOCK_M = 64
 META = {"PRECISION": "ieee", "BLOCK_M": BLOCK_M, "BLOCK_N": 64, "BLOCK_K": 32}

@@ -12,9 +12,9 @@ import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
-from minigpt.kernels.descriptors import empty
 from minigpt.kernels.interpret import Launcher
 from minigpt.kernels.reference.quantize import LARGEST
+from minigpt.kernels.triton.descriptors import empty
 from minigpt.kernels.triton.matmul import tile_of
 
 
