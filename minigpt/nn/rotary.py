@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -12,9 +11,8 @@ from torch import Tensor, nn
 
 from minigpt.kernels import rotary as kernels
 from minigpt.kernels.dispatch import asked_for
+from minigpt.kernels.reference.rotary import Layout
 from minigpt.nn.position import frequencies, rows
-
-Layout = Literal["half", "interleaved"]
 
 
 @dataclass(frozen=True)
