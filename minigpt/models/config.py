@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+from minigpt.kernels.reference.rotary import Layout
 from minigpt.nn.feedforward import activation_of
-from minigpt.nn.rotary import Layout, Scaling
+from minigpt.nn.rotary import Scaling
 
 Norm = Literal["layer", "rms"]
 Positions = Literal["learned", "sinusoidal", "rotary", "none"]
