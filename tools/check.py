@@ -31,6 +31,10 @@ STAGES: dict[str, tuple[str, list[list[str]]]] = {
     ),
     "book": ("the book, from an empty folder, warnings are errors", [["sh", "tools/book.sh"]]),
     "links": ("links inside the book", [["sh", "tools/book.sh"], [*PYTHON, "tools/links.py", "_build/html"]]),
+    "kernels": (
+        "every kernel compiles for every GPU, within its budget of registers and memory",
+        [[*PYTHON, "-m", "minigpt.kernels.check"]],
+    ),
     "unit": ("unit tests, and the rules for chapters", [[*PYTEST, "tests"]]),
     "notebooks": (
         "every chapter keeps the rules, and prints what is stored",

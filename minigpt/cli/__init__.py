@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minigpt: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         if args.traceback:
             raise
         print(f"minigpt: error: {_one_line(error)}", file=sys.stderr)

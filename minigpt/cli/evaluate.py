@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigpt.cli.model import load_folder
 from minigpt.cli.values import count, count_from_one
 from minigpt.village.stories import SIZES, stories
 
@@ -62,14 +63,7 @@ def run(args: argparse.Namespace) -> int:
     asked = [name for name in _MEASURES if getattr(args, name) is not None]
     if not asked:
         raise ValueError(f"nothing to measure; give one of {', '.join('--' + name for name in _MEASURES)}")
-    from minigpt.models import load_model
-    from minigpt.tokenizers import Tokenizer
-
-    model = load_model(args.model, device=args.device)
-    path = args.model / "tokenizer.json"
-    if not path.is_file():
-        raise ValueError(f"{str(args.model)!r} holds no tokenizer.json; put the model's tokenizer there")
-    measure = _Measure(model, Tokenizer.load(path), args)
+    measure = _Measure(*load_folder(args.model, args.device), args)
     results = {name: getattr(measure, name)() for name in asked}
     if args.json:
         print(json.dumps({"model": str(args.model), **results}, ensure_ascii=False, indent=1))
@@ -100,6 +94,8 @@ class _Measure:
             name, equals, text = part.partition("=")
             if not (name and equals and text):
                 raise ValueError(f"--domains {part!r}: write NAME=TEXT, where TEXT is a file or a corpus")
+            if name in named:
+                raise ValueError(f"--domains names {name!r} twice; give each text a name of its own")
             named[name] = self._texts(text)
         found = evaluate_domains(self.model, self.tokenizer, named, stride=self.args.stride, **self._batches)
         means = {

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minigpt.cli.values import count, share
+from minigpt.cli.model import load_folder
+from minigpt.cli.values import count, count_from_one, finite, from_zero, positive, share
 
 if TYPE_CHECKING:
     from minigpt.generation import Completion
@@ -27,13 +28,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Continue a prompt, or write a new text if there is none. The text ends where the model ends it, "
         "at a stop string, or after --tokens tokens.",
     )
-    parser.add_argument("model", metavar="MODEL", help="folder that 'minigpt train' wrote")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder that 'minigpt train' wrote")
     prompt = parser.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", metavar="TEXT", help="what is to be continued; - reads standard input")
     prompt.add_argument("--prompt-file", metavar="FILE", help="the same from a file")
     prompt.add_argument("--interactive", action="store_true", help="read prompts line by line, and continue each")
-    parser.add_argument("--tokens", type=count, default=200, metavar="N", help="at most so many (default: 200)")
-    parser.add_argument("--samples", type=count, default=1, metavar="N", help="so many texts (default: 1)")
+    parser.add_argument(
+        "--tokens", type=count_from_one, default=200, metavar="N", help="at most so many (default: 200)"
+    )
+    parser.add_argument("--samples", type=count_from_one, default=1, metavar="N", help="so many texts (default: 1)")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="ends the text; may be repeated")
     parser.add_argument("--keep-stop", action="store_true", help="show the stop string as well")
     parser.add_argument(
@@ -50,18 +53,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32", help="(default: float32)")
     how = parser.add_argument_group("how the next token is chosen")
-    how.add_argument("--temperature", type=float, metavar="T", help="0 takes the most likely one (default: 1)")
-    how.add_argument("--top-k", type=count, metavar="K", help="from the K most likely ones")
+    how.add_argument("--temperature", type=from_zero, metavar="T", help="0 takes the most likely one (default: 1)")
+    how.add_argument("--top-k", type=count_from_one, metavar="K", help="from the K most likely ones")
     how.add_argument("--top-p", type=share, metavar="P", help="from the most likely ones that together reach P")
     how.add_argument("--min-p", type=share, metavar="P", help="from those at least P times as likely as the first")
-    how.add_argument("--repetition-penalty", type=float, metavar="R", help="above 1: less of what was there before")
-    how.add_argument("--no-repeat-ngram", type=count, metavar="N", help="no run of N tokens twice")
+    how.add_argument("--repetition-penalty", type=positive, metavar="R", help="above 1: less of what was there before")
+    how.add_argument("--no-repeat-ngram", type=count_from_one, metavar="N", help="no run of N tokens twice")
     how.add_argument("--seed", type=count, metavar="N", help="decides the draws (default: 0)")
     how.add_argument(
-        "--beams", type=count, metavar="N", help="beam search with N beams; --samples shows so many of them"
+        "--beams", type=count_from_one, metavar="N", help="beam search with N beams; --samples shows so many of them"
     )
     how.add_argument(
-        "--length-penalty", type=float, metavar="A", help="of beams: log-probability / length^A (default: 1)"
+        "--length-penalty", type=finite, metavar="A", help="of beams: log-probability / length^A (default: 1)"
     )
     parser.set_defaults(run=run)
 
@@ -69,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read the prompt or prompts, and write."""
     _check(args)
-    model, tokenizer = _load(args)
+    model, tokenizer = load_folder(args.model, args.device, args.dtype)
     if args.interactive:
         for line in _lines():
             _answer(args, model, tokenizer, line)
@@ -79,8 +82,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    if args.samples < 1:
-        raise ValueError("--samples 0 writes nothing; ask for at least 1")
     if args.beams is None:
         if args.length_penalty is not None:
             raise ValueError("--length-penalty belongs to beam search; add --beams, or leave it out")
@@ -95,28 +96,6 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.samples > args.beams:
         raise ValueError(f"--samples {args.samples} needs as many --beams, not {args.beams}")
-
-
-def _load(args: argparse.Namespace) -> tuple[GPT, Tokenizer]:
-    import torch
-
-    from minigpt.models import load_model
-    from minigpt.tokenizers import Tokenizer
-
-    folder = Path(args.model)
-    if not folder.is_dir():
-        raise ValueError(f"{args.model!r} is no folder; 'minigpt train --data TEXT --out {args.model}' makes one")
-    model = load_model(folder, dtype=getattr(torch, args.dtype), device=args.device)
-    if not (folder / "tokenizer.json").is_file():
-        raise ValueError(f"{args.model!r} has no tokenizer.json; put the tokenizer of the model there")
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    sizes = tokenizer.vocab_size, model.config.vocab_size
-    if sizes[0] != sizes[1]:
-        raise ValueError(
-            f"the tokenizer in {args.model!r} has {sizes[0]} tokens and the model {sizes[1]}; they do not belong "
-            "together"
-        )
-    return model, tokenizer
 
 
 def _prompt(args: argparse.Namespace) -> str:

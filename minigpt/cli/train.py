@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from minigpt.cli.values import count, positive, share
+from minigpt.cli.model import find_device
+from minigpt.cli.values import count, count_from_one, from_zero, positive, share
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -26,30 +27,36 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--preset", default="tiny", help="tiny (default), small, gpt-2 or another published GPT")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=positive, metavar="M", help="time for everything (default: 5)")
-    length.add_argument("--steps", type=count, metavar="N", help="number of steps")
+    length.add_argument("--steps", type=count_from_one, metavar="N", help="number of steps")
     parser.add_argument("--tokenizer", default="auto", metavar="KIND", help="bpe, char, byte, word, or a file")
-    parser.add_argument("--vocab-size", type=count, metavar="N", help="tokens of a new BPE vocabulary")
-    parser.add_argument("--context", type=count, metavar="T", help="longest sequence in tokens")
-    parser.add_argument("--batch-size", type=count, metavar="B", help="sequences in a batch")
-    parser.add_argument("--validation", type=share, default=0.1, metavar="SHARE", help="of the text (default: 0.1)")
+    parser.add_argument("--vocab-size", type=count_from_one, metavar="N", help="tokens of a new BPE vocabulary")
+    parser.add_argument(
+        "--context", type=count_from_one, metavar="T", help="longest sequence in tokens (default: the preset's)"
+    )
+    parser.add_argument(
+        "--batch-size", type=count_from_one, metavar="B", help="sequences in a batch (default: 16 or 32)"
+    )
+    parser.add_argument(
+        "--validation", type=share, default=0.1, metavar="SHARE", help="of the text, at most 0.5 (default: 0.1)"
+    )
     parser.add_argument("--seed", type=count, default=0, metavar="N", help="an integer from 0 (default: 0)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest there is)")
-    some = parser.add_argument_group("training")
-    some.add_argument("--optimizer", choices=("adamw", "muon", "sgd"))
+    some = parser.add_argument_group("training", "What is left out follows from the preset.")
+    some.add_argument("--optimizer", choices=("adamw", "muon", "sgd"), help="Muon is for matrices, beside AdamW")
     some.add_argument("--lr", type=positive, metavar="R", help="largest learning rate of AdamW or SGD")
     some.add_argument("--muon-lr", type=positive, metavar="R", help="largest learning rate of Muon")
-    some.add_argument("--schedule", choices=("cosine", "linear", "wsd", "constant"))
+    some.add_argument("--schedule", choices=("cosine", "linear", "wsd", "constant"), help="how the rate falls")
     some.add_argument("--warmup", type=count, metavar="N", help="steps in which the learning rate rises")
-    some.add_argument("--weight-decay", type=float, metavar="W")
+    some.add_argument("--weight-decay", type=from_zero, metavar="W", help="share of a matrix taken off, times the rate")
     some.add_argument("--clip", type=positive, metavar="C", help="largest norm of the gradient")
-    some.add_argument("--z-loss", type=float, metavar="Z")
-    some.add_argument("--accumulate", type=count, metavar="N", help="parts of a batch, to save memory")
+    some.add_argument("--z-loss", type=from_zero, metavar="Z", help="weight of the squared log-normaliser in the loss")
+    some.add_argument("--accumulate", type=count_from_one, metavar="N", help="parts of a batch, to save memory")
     some.add_argument("--precision", choices=("float32", "bfloat16"), help="(default: what is measured to be faster)")
     some.add_argument("--compile", action="store_true", default=None, help="torch.compile the model first")
     some.add_argument("--dropout", type=share, metavar="P", help="share of values that is set to zero")
-    some.add_argument("--evaluate-every", type=count, metavar="N")
-    some.add_argument("--checkpoint-every", type=count, metavar="N")
-    parser.set_defaults(run=run)
+    some.add_argument("--evaluate-every", type=count_from_one, metavar="N", help="steps (default: a tenth of all)")
+    some.add_argument("--checkpoint-every", type=count_from_one, metavar="N", help="steps (default: a tenth of all)")
+    parser.set_defaults(run=run, defaults=vars(parser.parse_args(["--out", "."])))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -60,14 +67,17 @@ def run(args: argparse.Namespace) -> int:
 
     if not args.resume and args.data is None:
         raise ValueError("--data is missing: a text file, or a corpus such as hamlet or python-docs")
-    device = torch.device(_fastest_device() if args.device == "auto" else args.device)
+    if args.out.is_file():
+        raise ValueError(f"--out {args.out} is a file; give a folder, which is made if it is not there")
+    device = find_device(args.device)
     world = join_world(device)
-    if device.type == "cuda":
+    if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", world.rank % torch.cuda.device_count())
     say = _say if world.is_first else (lambda text: None)
     try:
         if args.resume:
             found = Run.open(args.out, device=device, world=world)
+            _check_same(args, found.values["settings"])
             say(f"going on after step {found.trainer.step} of {found.trainer.config.steps}")
         else:
             minutes = 5.0 if args.minutes is None and args.steps is None else args.minutes
@@ -104,12 +114,17 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
-def _fastest_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _check_same(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    # The whole line that began the run may be given again, but no other setting.
+    began = settings | settings["model"] | settings["training"]
+    given = {name: getattr(args, name) for name, value in args.defaults.items() if getattr(args, name) != value}
+    changed = [name for name, value in given.items() if name not in ("out", "resume", "device")]
+    changed = [name for name in changed if began.get(name) != given[name]]
+    if changed:
+        raise ValueError(
+            "a run goes on with the settings that it began with; leave out "
+            + ", ".join("--" + name.replace("_", "-") for name in changed)
+        )
 
 
 def _report(found: Any) -> None:

@@ -28,6 +28,22 @@ def positive(text: str) -> float:
     return value
 
 
+def from_zero(text: str) -> float:
+    """A finite number, 0 or more."""
+    value = _number(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0")
+    return value
+
+
+def finite(text: str) -> float:
+    """A finite number."""
+    value = _number(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return value
+
+
 def share(text: str) -> float:
     """A number from 0 to 1."""
     value = _number(text)

@@ -120,6 +120,8 @@ def corpus(name: str | os.PathLike[str]) -> Iterator[str]:
         return python_docstrings()
     if name in DOWNLOADS:
         return text_file(fetch(DOWNLOADS[name]), anywhere=True)
+    if Path(name).is_dir():
+        raise ValueError(f"{name!r} is a folder; give one text file, or the name of a corpus")
     if not Path(name).is_file():
         names = ", ".join((*SIZES, "python-docs", "python-docstrings", *DOWNLOADS))
         raise ValueError(f"{name!r} is neither a file nor a corpus; corpora are {names}")

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from minigpt.kernels import activation as kernels
+from minigpt.kernels.dispatch import asked_for
 from minigpt.nn.linear import Linear
 
 Activation = Callable[[Tensor], Tensor]
@@ -16,12 +18,12 @@ Activation = Callable[[Tensor], Tensor]
 
 def gelu(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """`x P(X <= x)` for a standard normal `X` (Hendrycks and Gimpel, 2016, section 2)."""
-    return F.gelu(x)
+    return kernels.gelu(x) if asked_for() else F.gelu(x)
 
 
 def gelu_tanh(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """`0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, the form of GELU in GPT-2 (section 2 of the same paper)."""
-    return F.gelu(x, approximate="tanh")
+    return kernels.gelu(x, "tanh") if asked_for() else F.gelu(x, approximate="tanh")
 
 
 def gelu_sigmoid(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -132,4 +134,7 @@ class GatedFeedForward(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch d_model"]) -> Float[Tensor, "*batch d_model"]:
         """Apply the network to every vector."""
-        return self.down(self.activation(self.gate(x)) * self.up(x))
+        gate, up = self.gate(x), self.up(x)
+        if self.activation is F.silu and asked_for():
+            return self.down(kernels.swiglu(gate, up))
+        return self.down(self.activation(gate) * up)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
+from minigpt.kernels import rotary as kernels
+from minigpt.kernels.dispatch import asked_for
 from minigpt.nn.position import frequencies, rows
 
 Layout = Literal["half", "interleaved"]
@@ -141,9 +143,12 @@ class Rotary(nn.Module):
         Raises:
             ValueError: if a position has no row.
         """
+        cosine, sine = (rows(table, x.shape[1], start, positions) for table in (self.cosine, self.sine))
+        if asked_for():
+            each = cosine.shape if cosine.ndim == 3 else (1, *cosine.shape)
+            return kernels.rotary(x, cosine.view(each), sine.view(each), self.layout)
         # One more dimension for the heads, which all turn alike.
-        cosine = rows(self.cosine, x.shape[1], start, positions).unsqueeze(-2).to(x.dtype)
-        sine = rows(self.sine, x.shape[1], start, positions).unsqueeze(-2).to(x.dtype)
+        cosine, sine = (table.unsqueeze(-2).to(x.dtype) for table in (cosine, sine))
         return _Turn.apply(x, cosine, sine, self.layout)
 
     def extra_repr(self) -> str:

@@ -94,6 +94,10 @@ def prepare(
     if isinstance(source, VillageSource):
         _write(source.training(steps * values["batch_size"]), tokenizer, paths[TRAIN])
     tokens = open_tokens(paths[TRAIN])
+    # Whatever can be refused is refused before the folder holds a run.
+    n_rows = make_loader(tokens, values, world).batch_size
+    if values["training"]["accumulate"] > n_rows:
+        raise ValueError(f"accumulate={values['training']['accumulate']} parts need as many rows; a batch has {n_rows}")
     values["checksums"] = {TRAIN: tokens.checksum, VALIDATION: validation.checksum}
     say(f"{len(tokens):,} tokens to train on, {len(validation):,} to validate on")
     with atomic_write(folder / RUN) as file:
@@ -128,7 +132,6 @@ def affordable_steps(
     training: dict[str, Any],
     loader: Loader,
     data_seconds: float = 0.0,
-    n_processes: int = 1,
 ) -> int:
     """How many steps fit into a time, by the speed of the first ones, on a copy of the model.
 

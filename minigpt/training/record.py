@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -25,11 +26,12 @@ class Record:
         self.lines: list[dict[str, Any]] = []
 
     def add(self, **values: Any) -> None:
-        """Add a line; it is in the file before this returns."""
+        """Add a line; it is in the file before this returns. A number that is not finite, which JSON lacks, is null."""
+        values = {name: None if isinstance(v, float) and not math.isfinite(v) else v for name, v in values.items()}
         self.lines.append(values)
         if self.path is not None:
             with open(self.path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(values) + "\n")
+                file.write(json.dumps(values, allow_nan=False) + "\n")
 
     def rewind(self, step: int) -> None:
         """Forget what lies behind a step, from which the run now goes on."""

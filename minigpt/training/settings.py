@@ -20,7 +20,7 @@ class RunSettings:
         minutes: time for everything; the number of steps follows from the speed of the first ones.
         context: longest sequence, in tokens; by default the preset's.
         batch_size: sequences in a batch; by default the recipe's.
-        validation: share of the text that is kept for validation; of the village, other stories are.
+        validation: share of the text that is kept for validation, at most half; of the village, other stories are.
         seed: of the initial weights, the order of the batches and the stories.
         model: values of `TransformerConfig` to change.
         training: values of `TrainingConfig` to change.
@@ -47,5 +47,9 @@ class RunSettings:
             raise ValueError("give either a number of steps or of minutes")
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise ValueError(f"minutes={self.minutes} must be a positive number")
-        if not 0 < self.validation < 1:
-            raise ValueError(f"validation={self.validation} is a share; it must be between 0 and 1")
+        if not 0 < self.validation <= 0.5:
+            raise ValueError(f"validation={self.validation} is a share; it must be above 0 and at most 0.5")
+        for name in ("steps", "context", "batch_size", "vocab_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")

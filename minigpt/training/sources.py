@@ -25,8 +25,10 @@ class TextSource:
 
     def __init__(self, settings: RunSettings) -> None:
         self._data, self._share = settings.data, settings.validation
-        # As many as are needed to keep one, at the most.
-        self._n = len(list(islice(corpus(self._data), max(2, round(1 / self._share)))))
+        enough_to_keep_one = max(2, math.ceil(1 / self._share - 1e-9))
+        self._n = len(list(islice(corpus(self._data), enough_to_keep_one)))
+        if 1 < self._n < enough_to_keep_one:
+            self._share = 1 / self._n
 
     def training(self) -> Iterator[str]:
         """The documents to train on."""
@@ -59,11 +61,14 @@ class TextSource:
             cut = round(len(text) * (1 - self._share))
             yield text[cut:] if kept else text[:cut]
             return
-        # The last of every ten, or sooner where there are fewer: some document is always kept.
-        every = min(max(2, round(1 / self._share)), self._n)
         for i, text in enumerate(corpus(self._data)):
-            if (i % every == every - 1) == kept:
+            if (_whole((i + 1) * self._share) > _whole(i * self._share)) == kept:
                 yield text
+
+
+def _whole(number: float) -> int:
+    # What misses an integer by a rounding error counts as that.
+    return math.floor(number + 1e-9)
 
 
 class VillageSource:

@@ -254,6 +254,8 @@ class Trainer:
 
     def _evaluate_and_keep(self) -> None:
         loss = self.evaluate()
+        if not math.isfinite(loss):
+            raise FloatingPointError(self._diverged(f"the validation loss is {loss}"))
         self.record.add(step=self.step, validation_loss=loss)
         if loss < self.best:
             self.best = loss

@@ -48,21 +48,22 @@ def article(page):
 
 
 def test_the_numbers_are_those_of_the_page(book):
-    """Sphinx numbers the pages, with the settings of the real book; the student edition agrees."""
+    """Sphinx numbers the pages, with the settings of the real book; the student edition agrees, across gaps as well."""
+    (book / "notebooks" / "02-tokens.ipynb").rename(book / "notebooks" / "07-tokens.ipynb")
     for name in ("_ext", "_static", "_templates"):
         shutil.copytree(ROOT / "book" / name, book / "book" / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("claims.yml", "chapters.yml"):
         shutil.copy(ROOT / "book" / name, book / "book")
     shutil.copy(ROOT / "_config.yml", book)
     parts = "".join(
-        f"  - numbered: true\n    chapters:\n      - file: notebooks/{name}\n" for name in ("01-machines", "02-tokens")
+        f"  - numbered: true\n    chapters:\n      - file: notebooks/{name}\n" for name in ("01-machines", "07-tokens")
     )
     (book / "_toc.yml").write_text(f"format: jb-book\nroot: book/notation\nparts:\n{parts}", encoding="utf-8")
     command = [Path(sys.executable).with_name("jupyter-book"), "build", str(book)]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     student.write(book)
-    for name in ("01-machines", "02-tokens"):
+    for name in ("01-machines", "07-tokens"):
         page = book / "_build" / "html" / "notebooks" / f"{name}.html"
         cells = json.loads((book / "student" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
         text = "\n\n".join("".join(cell["source"]) for cell in cells)
@@ -70,12 +71,13 @@ def test_the_numbers_are_those_of_the_page(book):
         assert numbers(text)[0]
 
 
-def test_chapters_have_the_numbers_of_their_files_in_the_table_of_contents():
+def test_chapters_stand_in_the_order_of_their_numbers_in_numbered_parts():
     parts = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
     chapters = [entry["file"] for part in parts if part.get("numbered") for entry in part["chapters"]]
     everywhere = re.findall(r"file: (notebooks/\S+)", (ROOT / "_toc.yml").read_text(encoding="utf-8"))
     assert chapters == everywhere
-    assert [int(name.removeprefix("notebooks/")[:2]) for name in chapters] == list(range(1, len(chapters) + 1))
+    numbers = [int(name.removeprefix("notebooks/")[:2]) for name in chapters]
+    assert numbers == sorted(set(numbers))
 
 
 def test_references_are_spelled_out_with_the_numbers_of_the_page(edition):

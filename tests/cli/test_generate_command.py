@@ -99,11 +99,13 @@ def test_a_text_beyond_the_context(minigpt, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--temperature", "-1"], "temperature=-1.0 must be 0"),
-        (["--top-k", "0"], "top_k=0 must be at least 1"),
+        (["--temperature", "-1"], "--temperature: '-1' is not a number from 0"),
+        (["--top-k", "0"], "--top-k: '0' is not an integer from 1"),
         (["--top-p", "2"], "'2' is not a number from 0 to 1"),
-        (["--tokens", "0"], "n_tokens=0 must be at least 1"),
-        (["--samples", "0"], "--samples 0 writes nothing"),
+        (["--tokens", "0"], "--tokens: '0' is not an integer from 1"),
+        (["--samples", "0"], "--samples: '0' is not an integer from 1"),
+        (["--beams", "2", "--length-penalty", "nan"], "'nan' is not a finite number"),
+        (["--device", "gpu"], "--device gpu: there is no such device here; there is cpu"),
         (["--stop", ""], "hold an empty one"),
         (["--beams", "2", "--temperature", "0.5", "--seed", "1"], "leave out --temperature, --seed"),
         (["--beams", "2", "--samples", "3"], "--samples 3 needs as many --beams, not 2"),
@@ -120,7 +122,9 @@ def test_mistakes_are_explained(minigpt, folder, arguments, message):
 
 
 def test_a_folder_that_holds_no_model(minigpt, folder, tmp_path):
-    assert "is no folder; 'minigpt train --data TEXT --out " in minigpt("generate", tmp_path / "none").err
+    assert "there is no folder" in minigpt("generate", tmp_path / "none").err
+    (tmp_path / "text.txt").write_text("a text")
+    assert "is a file; give the folder of a model" in minigpt("generate", tmp_path / "text.txt").err
     assert "holds no model: " in minigpt("generate", tmp_path).err
     save_model(GPT(TransformerConfig(vocab_size=300, n_layers=1, d_model=4, n_heads=1)), tmp_path)
     assert "has no tokenizer.json" in minigpt("generate", tmp_path).err

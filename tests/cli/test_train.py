@@ -35,6 +35,29 @@ def test_a_run_that_is_done_can_be_resumed_and_stays_as_it_is(minigpt, tmp_path,
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
 
+def test_a_run_goes_on_with_its_own_settings(minigpt, tmp_path, text):
+    line = ("train", "--data", text, "--out", tmp_path / "run", "--steps", "3", "--lr", "0.001", *SIZE)
+    minigpt(*line)
+    assert minigpt(*line, "--resume").status == 0
+    other = minigpt("train", "--out", tmp_path / "run", "--resume", "--steps", "900", "--lr", "0.001")
+    assert other.status == 2
+    assert "leave out --steps\n" in other.err
+
+
+def test_what_was_refused_can_be_asked_for_again(minigpt, tmp_path, text):
+    line = ("train", "--data", text, "--out", tmp_path / "run", "--steps", "3")
+    assert "take a shorter context, or more text" in minigpt(*line, "--context", "4000").err
+    assert "accumulate=3 parts need as many rows" in minigpt(*line, *SIZE, "--accumulate", "3").err
+    assert minigpt(*line, *SIZE).status == 0
+
+
+def test_a_run_that_diverges_says_what_to_do(minigpt, tmp_path, text):
+    line = ("train", "--data", text, "--out", tmp_path / "run", "--steps", "20", "--optimizer", "sgd")
+    result = minigpt(*line, "--lr", "1e30", "--clip", "1e30", *SIZE)
+    assert result.status == 2
+    assert "Take a lower learning rate" in result.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -43,6 +66,10 @@ def test_a_run_that_is_done_can_be_resumed_and_stays_as_it_is(minigpt, tmp_path,
         (("--out", "x", "--resume"), "no run to go on with"),
         (("--out", "x", "--data", "hamlet", "--steps", "1", "--minutes", "1"), "not allowed with"),
         (("--out", "x", "--data", "hamlet", "--minutes", "0"), "above 0"),
+        (("--out", "x", "--data", "hamlet", "--batch-size", "0"), "is not an integer from 1"),
+        (("--out", "x", "--data", "hamlet", "--validation", "0.7"), "at most 0.5"),
+        (("--out", "x", "--data", "hamlet", "--device", "gpu"), "there is no such device here"),
+        (("--out", "x", "--data", "."), "is a folder"),
         (("--out", "x", "--data", "hamlet", "--preset", "bert-base", "--steps", "1"), "no GPT"),
     ],
 )

@@ -37,3 +37,9 @@ def test_without_a_path_the_record_is_kept_in_memory():
     record.add(step=2)
     record.rewind(1)
     assert record.lines == [{"step": 1}]
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    record = Record(tmp_path / "metrics.jsonl")
+    record.add(step=1, loss=2.5, gradient_norm=float("inf"))
+    assert read_record(tmp_path / "metrics.jsonl") == [{"step": 1, "loss": 2.5, "gradient_norm": None}]

@@ -132,11 +132,13 @@ def directive(kind: str, argument: str, options: list[str], body: list[str]) -> 
 
 def is_type_alias(obj: Documented) -> bool:
     """Whether a module gives a type another name, as in `Pair = tuple[int, int]`."""
+    value = getattr(obj, "value", None)
+    is_union = isinstance(value, griffe.ExprBinOp) and value.operator == "|"
     return (
         isinstance(obj, griffe.Attribute)
         and isinstance(obj.parent, griffe.Module)
         and obj.name[0].isupper()
-        and isinstance(obj.value, griffe.ExprSubscript | griffe.ExprBinOp)
+        and (is_union or isinstance(value, griffe.ExprSubscript))
     )
 
 

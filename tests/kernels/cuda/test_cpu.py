@@ -1,0 +1,157 @@
+"""The CPU runner: what it finds in a wrong kernel, and the types and functions that it lends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from minigpt.kernels.cuda import cpu
+from minigpt.kernels.cuda.cpu import BuildError, KernelFault, NoCompiler, build
+
+pytestmark = pytest.mark.skipif(cpu.compiler() is None, reason="no C++ compiler here")
+
+# One source, so that the compiler is called once.
+FAULTS = build("""
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+extern "C" __global__ void divided(float* x) {
+    if (threadIdx.x < 16) __syncthreads();
+    x[threadIdx.x] = 1.0f;
+}
+extern "C" __global__ void two_barriers(float* x) {
+    if (threadIdx.x < 16) __syncthreads();
+    else
+        __syncthreads();
+    x[threadIdx.x] = 1.0f;
+}
+extern "C" __global__ void overrun(float* x, int by) {
+    __shared__ float s[32];
+    s[threadIdx.x + by] = 1.0f;
+    __syncthreads();
+    x[threadIdx.x] = s[threadIdx.x];
+}
+extern "C" __global__ void dynamic(float* x, int by) {
+    extern __shared__ float s[];
+    s[threadIdx.x + by] = threadIdx.x;
+    __syncthreads();
+    x[threadIdx.x] = s[threadIdx.x + by];
+}
+extern "C" __global__ void mirrored(const float* x, float* out, int wait) {
+    __shared__ float s[64];
+    s[threadIdx.x] = x[threadIdx.x];
+    if (wait) __syncthreads();
+    out[threadIdx.x] = s[63 - threadIdx.x];
+}
+extern "C" __global__ void shuffled(const float* x, float* out, int* count) {
+    float v = x[threadIdx.x];
+    out[threadIdx.x] = __shfl_down_sync(0xffffffffu, v, 3) + 100.0f * __shfl_sync(0xffffffffu, v, 5);
+    atomicAdd(count, 1);
+}
+extern "C" __global__ void halves(const float* x, __half* h, __nv_bfloat16* b, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) h[i] = x[i], b[i] = x[i];
+}
+""")
+
+
+def test_a_barrier_that_only_some_threads_reach_is_reported_and_not_waited_for():
+    with pytest.raises(KernelFault, match=r"16 of 32 threads wait at the __syncthreads\(\) of line 5, 16 have ended"):
+        FAULTS.divided(1, 32, torch.zeros(32))
+
+
+def test_two_barriers_in_two_branches_are_not_one():
+    with pytest.raises(KernelFault, match=r"line 9 and others at that of line 11"):
+        FAULTS.two_barriers(1, 32, torch.zeros(32))
+
+
+@pytest.mark.parametrize("by", [1, -1])
+def test_an_overrun_of_shared_memory_is_reported_with_its_line(by):
+    with pytest.raises(KernelFault, match=f"line 16: index {32 if by > 0 else -1}, by thread"):
+        FAULTS.overrun(1, 32, torch.zeros(32), by)
+
+
+def test_an_overrun_of_dynamic_shared_memory_is_found_behind_its_end():
+    x = torch.zeros(32)
+    FAULTS.dynamic(1, 32, x, 0, shared=128)
+    assert torch.equal(x, torch.arange(32.0))
+    with pytest.raises(KernelFault, match="byte 128 was written"):
+        FAULTS.dynamic(1, 32, x, 1, shared=128)
+
+
+def test_a_runner_that_found_a_fault_can_be_used_again():
+    with pytest.raises(KernelFault):
+        FAULTS.overrun(1, 32, torch.zeros(32), 1)
+    x = torch.zeros(32)
+    FAULTS.overrun(1, 32, x, 0)
+    assert torch.equal(x, torch.ones(32))
+
+
+def test_a_race_shows_in_the_order_of_threads_and_a_barrier_ends_it():
+    x = torch.arange(64.0)
+    seen = []
+    for wait in (0, 1):
+        for reverse in (False, True):
+            # Shared memory keeps what the last block left there: begin with a block that leaves ones.
+            FAULTS.mirrored(1, 64, torch.ones(64), torch.empty(64), 1)
+            out = torch.empty(64)
+            FAULTS.mirrored(1, 64, x, out, wait, reverse=reverse)
+            seen.append(out)
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[2], x.flip(0))
+    assert torch.equal(seen[3], x.flip(0))
+
+
+def test_shuffles_stay_inside_a_warp():
+    x, out, count = torch.rand(96), torch.empty(96), torch.zeros(1, dtype=torch.int32)
+    FAULTS.shuffled(1, 96, x, out, count)
+    warps = x.view(3, 32)
+    down = torch.cat([warps[:, 3:], warps[:, 29:]], dim=1)
+    assert torch.equal(out.view(3, 32), down + 100 * warps[:, 5:6])
+    assert count.item() == 96
+
+
+def test_half_and_bfloat16_round_as_pytorch_does():
+    bits = np.random.default_rng(0).integers(0, 2**32, 200_000, dtype=np.uint64).astype(np.uint32)
+    edges = torch.tensor([0.0, -0.0, 65504.0, 65519.99, 65520.0, 6e-8, 2.9e-8, 3e-8, 6.1e-5, torch.inf, -torch.inf])
+    x = torch.cat([torch.from_numpy(bits.view(np.float32)), edges, torch.rand(5000) * 1e-4])
+    half, bfloat = torch.empty(len(x), dtype=torch.float16), torch.empty(len(x), dtype=torch.bfloat16)
+    FAULTS.halves((len(x) + 255) // 256, 256, x, half, bfloat, len(x))
+    torch.testing.assert_close(half, x.half(), rtol=0, atol=0, equal_nan=True)
+    torch.testing.assert_close(bfloat, x.bfloat16(), rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((torch.zeros(32),), r"takes 2 arguments \(x, by\), 1 were given"),
+        ((torch.zeros(32).double(), 0), "needs dtype torch.float32"),
+        ((torch.zeros(32, 2)[:, 0], 0), "must be contiguous"),
+        ((torch.zeros(32), 0.5), "must be a number of Python, float was given"),
+        ((3, 0), "must be a tensor"),
+        ((torch.zeros(32), 2**31), "does not fit into 32 bits"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        FAULTS.overrun(1, 32, *arguments)
+
+
+def test_wrong_sizes_are_named():
+    with pytest.raises(ValueError, match="at most 1024"):
+        FAULTS.overrun(1, (64, 32), torch.zeros(32), 0)
+    with pytest.raises(ValueError, match="grid=0"):
+        FAULTS.overrun(0, 32, torch.zeros(32), 0)
+    with pytest.raises(AttributeError, match="no kernel 'other'"):
+        FAULTS.other(1, 1)
+
+
+def test_what_the_compiler_says_is_passed_on():
+    with pytest.raises(BuildError, match=r"kernel\.cu:1:"):
+        build('extern "C" __global__ void f(int n) { m = n; }')
+
+
+def test_without_a_compiler_the_message_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(NoCompiler, match=r"g\+\+ or clang\+\+ is installed"):
+        build('extern "C" __global__ void nothing(int n) {}')

@@ -1,0 +1,91 @@
+"""Every rung of the ladder on a CPU, beside NumPy and PyTorch in float64."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from minigpt.kernels.cuda import cpu, rungs
+
+pytestmark = pytest.mark.skipif(cpu.compiler() is None, reason="no C++ compiler here")
+EPSILON = torch.finfo(torch.float32).eps
+
+
+def random(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) - 0.5
+
+
+@pytest.mark.parametrize("n", [1, 31, 257, 1000])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_vector_add(n, reverse):
+    a, b = random(n), random(n, seed=1)
+    assert torch.equal(rungs.vector_add(a, b, reverse=reverse), a + b)
+
+
+@pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith("sum_")])
+@pytest.mark.parametrize("n", [1, 255, 257, 10007])
+def test_sums(name, n):
+    x = random(n)
+    for reverse in (False, True):
+        found = rungs.total(x, name, reverse=reverse)
+        # An error of half a unit for each of at most 40 additions on the way of a number.
+        assert abs(found.double() - x.double().sum()) <= 40 * EPSILON * x.abs().sum()
+
+
+@pytest.mark.parametrize("name", ["softmax_passes", "softmax_online"])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 31), (2, 257), (2, 1009)])
+def test_softmax(name, rows, columns):
+    x = 20 * random(rows, columns)
+    for reverse in (False, True):
+        found = rungs.softmax(x, name, reverse=reverse)
+        torch.testing.assert_close(found.double(), x.double().softmax(-1), rtol=40 * EPSILON, atol=1e-12)
+
+
+def test_softmax_does_not_overflow():
+    found = rungs.softmax(torch.tensor([[1000.0, 1000.0, -1000.0]]))
+    assert torch.equal(found, torch.tensor([[0.5, 0.5, 0.0]]))
+
+
+@pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith("matmul_")])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (17, 31, 7), (67, 129, 37), (64, 68, 40)])
+def test_matmul(name, shape):
+    m, n, k = shape
+    dtype = torch.float16 if name == "matmul_wmma" else torch.float32
+    a, b = random(m, k).to(dtype), random(k, n, seed=1).to(dtype)
+    bound = k * EPSILON * (a.double().abs() @ b.double().abs())
+    for reverse in (False, True):
+        found = rungs.matmul(a, b, name, reverse=reverse)
+        assert bool(((found.double() - a.double() @ b.double()).abs() <= bound).all())
+
+
+@pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith("matmul_")])
+def test_counted_traffic_is_that_of_the_formula(name):
+    n = 64
+    traffic = rungs.matmul_traffic(n, n, n, name)
+    loads = rungs.loads_by_formula(n, n, n, name)
+    # A store of each number of the result; the vectorised rungs ask for four numbers at a time.
+    if name in ("matmul_vectorised", "matmul_buffered"):
+        assert traffic.requests * 32 == loads // 4 + n * n
+    else:
+        assert traffic.requests * 32 == loads + n * n
+
+
+def test_coalescing_saves_sectors_and_not_requests():
+    naive, coalesced = (rungs.matmul_traffic(64, 64, 64, f"matmul_{name}") for name in ("naive", "coalesced"))
+    assert naive.requests == coalesced.requests
+    assert naive.sectors > 4 * coalesced.sectors
+
+
+def test_errors_say_what_there_is():
+    with pytest.raises(ValueError, match="matmul_tiled"):
+        rungs.matmul(random(2, 2), random(2, 2), "matmul_best")
+    with pytest.raises(ValueError, match=r"expected \(M, K\) and \(K, N\)"):
+        rungs.matmul(random(2, 3), random(2, 3))
+    with pytest.raises(ValueError, match="sum_shuffle"):
+        rungs.total(random(3), "sum_best")
+    with pytest.raises(ValueError, match="equal lengths"):
+        rungs.vector_add(random(3), random(4))
+    with pytest.raises(ValueError, match="softmax_online"):
+        rungs.softmax(random(2, 2), "softmax_best")
+    with pytest.raises(ValueError, match="there is no rung"):
+        rungs.source("best")

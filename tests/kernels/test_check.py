@@ -1,0 +1,98 @@
+"""`python -m minigpt.kernels.check` finds what a kernel takes of a GPU, and what is over its budget."""
+
+import dataclasses
+import re
+
+import pytest
+
+pytest.importorskip("triton", reason="Triton has wheels for Linux alone")
+
+import triton
+import triton.language as tl
+
+from minigpt.kernels.check import __main__ as command
+from minigpt.kernels.check import triton_kernels
+from minigpt.kernels.check.table import ARCHITECTURES, Compilation, Task, Usage
+
+
+@triton.jit
+def product_kernel(a, b, c, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)[:, None] * n + tl.arange(0, BLOCK)[None, :]
+    tl.store(c + at, tl.dot(tl.load(a + at), tl.load(b + at)))
+
+
+PRODUCT = Compilation(
+    product_kernel, {"a": "*bf16", "b": "*bf16", "c": "*fp32", "n": "i32:16"}, {"BLOCK": 64}, matrix=True
+)
+
+
+def functions_of(module):
+    found = {name: value for name, value in vars(module).items() if isinstance(value, triton.runtime.JITFunction)}
+    return {name: value for name, value in found.items() if value.__module__ == module.__name__}
+
+
+def called():
+    """What another function under `@triton.jit` calls: no kernel, but a part of one."""
+    sources = [value.src for module in triton_kernels.modules() for value in functions_of(module).values()]
+    return {name for source in sources for name in re.findall(r"\b(\w+)\(", source.split(":", 1)[1])}
+
+
+def kernels_of(module):
+    return {value for name, value in functions_of(module).items() if name not in called()}
+
+
+@pytest.mark.parametrize("module", triton_kernels.modules(), ids=lambda module: module.__name__)
+def test_every_kernel_stands_in_the_table_of_its_module(module):
+    assert kernels_of(module) == {compilation.kernel for compilation in getattr(module, "SIGNATURES", ())}
+
+
+def test_names_are_distinct():
+    tasks = [(task.name, task.architecture) for task in triton_kernels.tasks()]
+    assert len(set(tasks)) == len(tasks)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_matrix_instruction_is_that_of_the_architecture(architecture):
+    usage = triton_kernels.usage(triton_kernels.compiled(PRODUCT, architecture))
+    assert usage.matrix == ARCHITECTURES[architecture].matrix
+    assert 16 < usage.registers <= 255
+    assert usage.shared <= ARCHITECTURES[architecture].shared
+    # Without tensor cores, sums of products fill the registers of a T4 and more.
+    assert (usage.local > 0) == (architecture == 75)
+
+
+def test_what_is_over_its_budget_is_named():
+    task = Task("matmul", 90, run=lambda: None, matrix="wgmma.mma_async", registers=128)
+    assert task.faults(Usage(registers=128, local=0, shared=1024, matrix="wgmma.mma_async")) == []
+    assert task.faults(Usage(registers=168, local=8, shared=240 << 10, matrix=None)) == [
+        "168 registers, over the budget of 128",
+        "8 bytes of local memory, over the budget of 0",
+        "245760 bytes of shared memory, over the budget of 232448",
+        "no matrix instruction where wgmma.mma_async is expected",
+    ]
+
+
+def test_the_command_reports_and_its_status_tells(monkeypatch, capsys):
+    def broken():
+        raise RuntimeError("a compiler\nsays no")
+
+    fine = Task("fine", 80, run=lambda: Usage(registers=32, local=0, shared=64, matrix=None))
+    tasks = [fine]
+    monkeypatch.setattr(command, "all_tasks", lambda: tasks)
+    assert command.main(["--jobs", "1"]) == 0
+    tasks += [dataclasses.replace(fine, name="wide", registers=16), Task("wrong", 80, run=broken)]
+    assert command.main(["--jobs", "1"]) == 1
+    report = capsys.readouterr().out
+    assert "BROKEN: 32 registers, over the budget of 16" in report
+    assert "BROKEN: does not compile: a compiler says no" in report
+    assert report.endswith("3 compilations, 2 broken\n")
+    assert command.main(["fine", "--arch", "80"]) == 0
+    assert command.main(["--arch", "120"]) == 0
+    assert capsys.readouterr().out.endswith("or no kernel has such a name\n")
+
+
+def test_a_table_with_a_mistake_is_refused():
+    with pytest.raises(ValueError, match=r"product_kernel: no type or value for \['n'\], or no argument \['m'\]"):
+        Compilation(product_kernel, {"a": "*bf16", "b": "*bf16", "c": "*fp32", "m": "i32"}, {"BLOCK": 64})
+    with pytest.raises(ValueError, match=r"architectures \[60\] are not in the table"):
+        dataclasses.replace(PRODUCT, architectures=(60, 80))
