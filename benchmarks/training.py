@@ -361,6 +361,7 @@ def main() -> None:
     results = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
     results |= {
         "about": "python benchmarks/training.py: a training step, medians over turns of ten steps",
+        "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
@@ -369,8 +370,6 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for part in parts:
-            results.setdefault("dates", {})[part] = datetime.now(UTC).date().isoformat()
         if "steps" in parts:
             path = write_data(folder)
             results["steps"] = step_times(path, arguments.turns)
