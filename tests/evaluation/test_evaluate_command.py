@@ -103,4 +103,4 @@ def test_mistakes_are_named_in_one_line(world, evaluate):
         assert message in err
         assert err.count("\n") == 1
     (world / "model" / "tokenizer.json").unlink()
-    assert "holds no tokenizer.json" in evaluate("--data", world / "text.txt")[2]
+    assert "has no tokenizer.json" in evaluate("--data", world / "text.txt")[2]
