@@ -22,6 +22,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from copy import copy
 from datetime import UTC, datetime
@@ -242,21 +243,24 @@ class Rules:
         return page
 
 
-class Program:
+class Program(ABC):
     """A program in three parts: read (alone), work on chunks (by anyone), finish (alone).
 
     Subclasses say what the parts are. `work` runs in the workers, which are forked and so have everything that was
     there before; what it is given and what it returns goes through a pipe.
     """
 
+    @abstractmethod
     def read(self) -> list:
-        raise NotImplementedError
+        """What there is to do."""
 
+    @abstractmethod
     def work(self, chunk: list) -> list:
-        raise NotImplementedError
+        """Do a part of it."""
 
+    @abstractmethod
     def finish(self, results: list) -> object:
-        raise NotImplementedError
+        """Put the results of all parts together."""
 
 
 class Cleaning(Program):
