@@ -337,7 +337,7 @@ def hamlet(folder: Path) -> list[dict[str, object]]:
             "seconds": round(done["seconds"], 1),
             "precision": done["run"]["training"]["precision"],
             "excess": [round(share, 4) for share in found["loss"]["excess, share of the true entropy"]],
-            "without_the_state": round(found["loss"]["the same without the state"], 4),
+            "without_the_state": round(found["loss"]["the same without the state"][0], 4),
             "curve": [
                 [line["step"], round(line["validation_loss"] / floor - 1, 4)]
                 for line in done["record"]
