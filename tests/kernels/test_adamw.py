@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kernels.harness import BOTH, draw, guarded, interpreted, needs_triton, reversed_programs
+from kernels.harness import BOTH, draw, examples, guarded, interpreted, needs_triton, reversed_programs
 from minigpt.kernels.adamw import adamw
 from minigpt.kernels.dispatch import use
 
@@ -63,6 +65,31 @@ def test_nothing_beside_the_tensors_is_touched_and_programs_run_in_any_order():
             adamw(p, g, m, v, step=1, **SETTINGS)
         results.append(p)
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
+
+
+@needs_triton
+@examples
+@given(sizes=st.lists(st.lists(st.sampled_from([0, 1, 3, 31, 64, 97]), max_size=2).map(tuple), min_size=1, max_size=5))
+def test_the_kernel_takes_any_number_of_tensors_of_any_shape(sizes):
+    results = []
+    for name in ("torch", "interpret"):
+        params, (means, squares) = state(sizes=sizes)
+        with use(name), guarded(*params, *gradients(1, sizes=sizes), *means, *squares) as copies:
+            p, g, m, v = (copies[i * len(sizes) : (i + 1) * len(sizes)] for i in range(4))
+            adamw(p, g, m, v, step=1, **SETTINGS)
+        results.append([*p, *m, *v])
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_nan_and_infinity_in_a_gradient_touch_their_own_number_alone(name):
+    params, averages = state(sizes=[(2, 3)])
+    (grad,) = gradients(1, sizes=[(2, 3)])
+    grad[0, 1], grad[1, 2] = torch.nan, torch.inf
+    with use(name):
+        adamw(params, [grad], *averages, step=1, **SETTINGS)
+    assert params[0].isfinite().tolist() == [[True, False, True], [True, True, False]]
 
 
 @pytest.mark.parametrize("name", BOTH)
