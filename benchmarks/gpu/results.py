@@ -19,7 +19,18 @@ from typing import Any, Literal
 
 import torch
 
-from benchmarks.gpu.timing import Device, Gpu, Quartiles, Run, take_turns, times_as_fast, warmed_up
+from benchmarks.gpu.timing import (
+    FEWEST,
+    MOST,
+    WARM_UP,
+    Device,
+    Gpu,
+    Quartiles,
+    Run,
+    take_turns,
+    times_as_fast,
+    warmed_up,
+)
 from minigpt.files import atomic_write
 from minigpt.kernels.dispatch import use
 
@@ -182,9 +193,9 @@ class Bench:
         """What `torch.compile` makes of a function; on a CPU the function, since only the device counts here."""
         if self.device.type != "cuda":
             return function
-        # Backward passes are timed again and again, with what the forward pass kept.
-        with torch._functorch.config.patch(donated_buffer=False):
-            return torch.compile(function, dynamic=False)
+        # Backward passes are timed again and again, with what the forward pass kept: it must stay.
+        torch._functorch.config.donated_buffer = False
+        return torch.compile(function, dynamic=False)
 
     def compare(
         self,
@@ -211,8 +222,9 @@ class Bench:
             memory: whether the most memory in use is measured too.
         """
         about = {"operation": operation, "case": case, "dtype": str(dtype).removeprefix("torch.")}
-        able, failed = warmed_up(self.device, runs)
-        times = take_turns(self.device, able, self.seconds) if able else {}
+        able, failed = warmed_up(self.device, runs, 1 if self.small else WARM_UP)
+        most = 2 if self.small else MOST
+        times = take_turns(self.device, able, self.seconds, min(FEWEST, most), most) if able else {}
         print(f"  {operation}, {case}, {about['dtype']}", flush=True)
         for name, taken in times.items():
             found = Quartiles.of(taken)
@@ -243,9 +255,7 @@ class Bench:
         self.write()
         return Comparison(times, failed)
 
-    def goal(
-        self, goal: str, reached: float | None, wanted: float, *, at: Literal["least", "most"] = "least"
-    ) -> None:
+    def goal(self, goal: str, reached: float | None, wanted: float, *, at: Literal["least", "most"] = "least") -> None:
         """Hold a result against a goal, and write the file."""
         self.goals.append(Goal(goal, wanted, rounded(reached), at))
         self.write()
@@ -264,8 +274,7 @@ class Bench:
             "rows": self.rows,
             "failed": self.failed,
             "goals": [
-                {"goal": g.goal, "at": g.at, "wanted": g.wanted, "reached": g.reached, "met": g.met}
-                for g in self.goals
+                {"goal": g.goal, "at": g.at, "wanted": g.wanted, "reached": g.reached, "met": g.met} for g in self.goals
             ],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -303,4 +312,6 @@ def goals_table(goals: Sequence[dict[str, Any]]) -> str:
     ]
     widths = [max(len(line[i]) for line in [*lines, ("goal", "wanted", "reached", "")]) for i in range(4)]
     head = ("goal", "wanted", "reached", "")
-    return "\n".join("  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *lines])
+    return "\n".join(
+        "  ".join(f"{cell:{w}}" for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *lines]
+    )
