@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.harness import draw, dtypes, examples, guarded, layouts, needs_triton, widths
+from kernels.harness import draw, dtypes, examples, guarded, layouts, needs_triton, on_every_device, widths
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.quantize import _quantize, _scaled_matmul, quantize, scaled_matmul
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 CODES = [torch.int8, torch.float8_e4m3fn]
