@@ -36,6 +36,9 @@ examples = settings(
 )
 """For `@given`: a dozen examples, the same in every run."""
 
+few_examples = settings(examples, max_examples=4)
+"""The same for tensors that are large."""
+
 BAND = 512
 """Elements before and behind a guarded tensor: as far as a block reaches beyond a row in the tests."""
 

@@ -19,6 +19,15 @@ from minigpt.kernels.triton.matmul import tile_of
 
 
 @triton.jit
+def rounded(values, LARGEST: tl.constexpr, INTEGER: tl.constexpr):
+    """Numbers in units of their scale, ready for the cast to 8 bits."""
+    if INTEGER:
+        # Beyond 2^23 a float32 has no digits after the point: adding 1.5 * 2^23 rounds, ties to even.
+        values = (values + 12582912.0) - 12582912.0
+    return tl.minimum(tl.maximum(values, -LARGEST), LARGEST)
+
+
+@triton.jit
 def quantize_kernel(x, codes, scales, stride, n, LARGEST: tl.constexpr, INTEGER: tl.constexpr, BLOCK: tl.constexpr):
     """One program a row: its largest magnitude, then its numbers in units of the scale."""
     row = tl.program_id(0).to(tl.int64)
@@ -33,10 +42,7 @@ def quantize_kernel(x, codes, scales, stride, n, LARGEST: tl.constexpr, INTEGER:
     for start in tl.range(0, n, BLOCK):
         at = start + tl.arange(0, BLOCK)
         values = tl.load(x + row * stride + at, mask=at < n, other=0.0).to(tl.float32) * (1 / scale)
-        if INTEGER:
-            # Beyond 2^23 a float32 has no digits after the point: adding 1.5 * 2^23 rounds, ties to even.
-            values = (values + 12582912.0) - 12582912.0
-        values = tl.minimum(tl.maximum(values, -LARGEST), LARGEST)
+        values = rounded(values, LARGEST, INTEGER)
         tl.store(codes + row * n + at, values.to(codes.dtype.element_ty), mask=at < n)
 
 
