@@ -267,7 +267,7 @@ class Launcher:
         kernel: a function under `@triton.jit`.
 
     Raises:
-        ValueError: if it is none; at a launch, if its tensors are not all on one kind of device.
+        ValueError: if it is none; at a launch, if its tensors are not all on one device.
     """
 
     def __init__(self, kernel: JITFunction) -> None:
@@ -282,12 +282,15 @@ class Launcher:
 
         def launch(*args, **meta):
             values = (getattr(value, "base", value) for value in (*args, *meta.values()))
-            kinds = {value.device.type for value in values if isinstance(value, torch.Tensor)}
-            if len(kinds) > 1:
-                places = " and ".join(sorted(kinds))
+            devices = {value.device for value in values if isinstance(value, torch.Tensor)}
+            if len(devices) > 1:
+                places = " and ".join(sorted(map(str, devices)))
                 raise ValueError(f"{self.kernel.__name__} got tensors on {places}; move all to one device")
-            if kinds == {"cpu"}:
+            device = devices.pop() if devices else torch.device("cuda")
+            if device.type == "cpu":
                 return interpret(self.kernel, grid, *args, **meta)
-            return self.kernel[grid](*args, **meta)
+            # Triton launches on the current device, which need not be that of the tensors.
+            with torch.cuda.device(device):
+                return self.kernel[grid](*args, **meta)
 
         return launch

@@ -25,8 +25,11 @@ get_torch_obj_rule_map()
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed (there are wheels for Linux alone)")
 
+on_every_device = pytest.mark.usefixtures("device")
+"""A test that runs on a CPU and, where there is one, on a GPU; see `conftest.py`."""
+
 BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
-"""What runs on a CPU: the reference, and the kernel in the interpreter."""
+"""What runs on a CPU: the reference, and the kernel in the interpreter; on a GPU the compiled kernel."""
 
 examples = settings(
     derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
@@ -64,19 +67,21 @@ class Guards:
     def __init__(self) -> None:
         self.buffers: list[tuple[Tensor, Tensor, int]] = []
 
-    def buffer(self, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    def buffer(
+        self, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype, device: torch.device | str | None
+    ) -> Tensor:
         """A tensor, all poison, with bands around it and poison between its elements where its strides leave gaps."""
         extent = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else 0
         bits, value = poison(dtype, len(self.buffers))
-        memory = torch.full((extent + 2 * BAND,), value, dtype=bits)
-        outside = torch.ones(len(memory), dtype=torch.bool)
+        memory = torch.full((extent + 2 * BAND,), value, dtype=bits, device=device)
+        outside = torch.ones(len(memory), dtype=torch.bool, device=device)
         outside.as_strided(size, stride, BAND).fill_(False)
         self.buffers.append((memory, outside, value))
         return memory.view(dtype).as_strided(size, stride, BAND)
 
     def copy(self, x: Tensor) -> Tensor:
         """The same values, strides and need of a gradient, within bands."""
-        copy = self.buffer(tuple(x.shape), x.stride(), x.dtype)
+        copy = self.buffer(tuple(x.shape), x.stride(), x.dtype, x.device)
         copy.copy_(x.detach())
         return copy.requires_grad_(x.requires_grad)
 
@@ -106,11 +111,11 @@ def guarded(*tensors: Tensor | None) -> Iterator[list[Tensor | None]]:
     def empty(*size, dtype=None, device=None, **_) -> Tensor:
         size = size_of(size)
         strides = tuple(math.prod(size[i + 1 :]) for i in range(len(size)))
-        return guards.buffer(size, strides, dtype or torch.get_default_dtype())
+        return guards.buffer(size, strides, dtype or torch.get_default_dtype(), device)
 
     def empty_like(x, *, dtype=None, **named) -> Tensor:
         like = _empty_like(x, dtype=dtype, **named)
-        return guards.buffer(tuple(like.shape), like.stride(), like.dtype)
+        return guards.buffer(tuple(like.shape), like.stride(), like.dtype, like.device)
 
     changed: dict[str, Callable[..., Tensor]] = {
         "empty": empty,
@@ -128,14 +133,14 @@ def guarded(*tensors: Tensor | None) -> Iterator[list[Tensor | None]]:
 
 @contextmanager
 def interpreted() -> Iterator[None]:
-    """Run the Triton kernels on the CPU."""
+    """Run the Triton kernels: on a CPU in the interpreter."""
     with use("interpret"):
         yield
 
 
 @contextmanager
 def reversed_programs() -> Iterator[None]:
-    """Run the programs of each kernel from the last to the first: a GPU promises no order."""
+    """Run the programs of each interpreted kernel from the last to the first: a GPU promises no order."""
     from minigpt.kernels.interpret import program_order
 
     with program_order(reversed):
@@ -172,9 +177,14 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
     assert error <= allowed, f"error {error:.2e} where {allowed:.2e} is allowed"
 
 
+def generator(seed: int) -> torch.Generator:
+    """What draws numbers on the device of the test."""
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
 def draw(*size: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Numbers from -2 to 2, the same on every machine."""
-    return (torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
+    """Numbers from -2 to 2; on a CPU the same on every machine."""
+    return (torch.rand(size, generator=generator(seed)) * 4 - 2).to(dtype)
 
 
 widths = st.one_of(st.sampled_from([1, 2, 3, 31, 64, 97, 128, 257]), st.integers(1, 300))

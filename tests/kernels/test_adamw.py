@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.harness import BOTH, draw, examples, guarded, interpreted, needs_triton, reversed_programs
+from kernels.harness import BOTH, draw, examples, guarded, interpreted, needs_triton, on_every_device, reversed_programs
 from minigpt.kernels.adamw import adamw
 from minigpt.kernels.dispatch import use
+
+pytestmark = on_every_device
 
 SIZES = [(3, 5), (1,), (0, 4), (2048,), (70, 61), ()]
 SETTINGS = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.3}

@@ -14,10 +14,13 @@ from kernels.harness import (
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.attention import _attention, _decode, attention, attention_with_lse, decode_attention, merge
 from minigpt.kernels.dispatch import use
+
+pytestmark = on_every_device
 
 CASES = {
     "causal, shared heads": ((1, 2, 1, 130, 130, 64), True, None),

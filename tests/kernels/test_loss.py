@@ -12,20 +12,24 @@ from kernels.harness import (
     draw,
     examples,
     few_examples,
+    generator,
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.loss import _cross_entropy, _linear_cross_entropy, cross_entropy, linear_cross_entropy
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 
 
 def words(rows, vocabulary, seed=7):
     """A target for each row, of which every third is ignored."""
-    targets = torch.randint(vocabulary, (rows,), generator=torch.Generator().manual_seed(seed))
+    targets = torch.randint(vocabulary, (rows,), generator=generator(seed))
     targets[1::3] = -100
     return targets
 

@@ -15,10 +15,13 @@ from kernels.harness import (
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.matmul import _matmul, matmul
+
+pytestmark = on_every_device
 
 
 def by_hand(a, b, bias=None, residual=None, activation=None):

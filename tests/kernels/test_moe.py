@@ -12,19 +12,23 @@ from kernels.harness import (
     draw,
     examples,
     few_examples,
+    generator,
     guarded,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.moe import _grouped_matmul, grouped_matmul, moe, route
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 
 
 def choices(tokens, k, n_experts):
     """For each token `k` different experts; the second expert is never chosen."""
-    scores = torch.rand(tokens, n_experts, generator=torch.Generator().manual_seed(5))
+    scores = torch.rand(tokens, n_experts, generator=generator(5))
     scores[:, 1] = -1
     return scores.topk(k).indices
 
@@ -73,8 +77,7 @@ def test_each_row_meets_the_matrix_of_its_expert(how, dtype):
 @examples
 @given(tokens=st.sampled_from([0, 1, 64, 65, 130]), n_experts=st.sampled_from([1, 2, 7]))
 def test_the_kernel_takes_every_number_of_tokens(tokens, n_experts):
-    generator = torch.Generator().manual_seed(tokens)
-    routes = route(torch.randint(n_experts, (tokens, 1), generator=generator), n_experts)
+    routes = route(torch.randint(n_experts, (tokens, 1), generator=generator(tokens)), n_experts)
     x, weights = draw(tokens, 16), draw(n_experts, 16, 8, seed=1)
     with use("interpret"):
         ours = grouped_matmul(x, weights, routes)

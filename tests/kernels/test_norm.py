@@ -19,11 +19,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.norm import add_rms_norm, layer_norm, rms_norm
+
+pytestmark = on_every_device
 
 EPS = 1e-5
 

@@ -13,11 +13,14 @@ from kernels.harness import (
     guarded,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.quantize import _quantize, _scaled_matmul, quantize, scaled_matmul
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 CODES = [torch.int8, torch.float8_e4m3fn]

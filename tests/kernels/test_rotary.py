@@ -15,11 +15,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.rotary import rotary
 from minigpt.nn import Rotary
+
+pytestmark = on_every_device
 
 LAYOUTS = ["half", "interleaved"]
 

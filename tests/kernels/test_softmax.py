@@ -17,11 +17,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.softmax import softmax
+
+pytestmark = on_every_device
 
 
 def with_gradient(x, grad):

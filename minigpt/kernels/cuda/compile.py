@@ -30,6 +30,13 @@ def _installed(pattern: str) -> list[Path]:
     return [path for entry in sys.path if entry for path in sorted(Path(entry, "nvidia").glob(pattern), reverse=True)]
 
 
+def _headers() -> list[Path]:
+    """Folders of headers: those of the packages first, then those of a toolkit, where one is installed."""
+    toolkits = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
+    folders = [Path(name, "include") for name in toolkits if name]
+    return [*_installed("*/include"), *filter(Path.is_dir, folders)]
+
+
 def _candidates() -> list[str]:
     """Names of NVRTC's library: that of the packages first (a CUDA build of PyTorch brings them), then the system's."""
     return [
@@ -93,7 +100,7 @@ def compile_cuda(source: str, architecture: int, *, ptx: bool = False, options: 
     flags = [
         f"--gpu-architecture={kind}_{architecture}",
         "--std=c++17",
-        *(f"-I{folder}" for folder in _installed("*/include")),
+        *(f"-I{folder}" for folder in _headers()),
         *options,
     ]
     library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None)
@@ -130,6 +137,37 @@ def cuobjdump() -> str | None:
     return shutil.which("cuobjdump")
 
 
+def _dump(code: bytes, option: str) -> str:
+    """What `cuobjdump` says about machine code."""
+    program = cuobjdump()
+    if program is None:
+        raise CompileError("no cuobjdump here to read the machine code; `pip install triton` brings one")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "kernel.cubin")
+        path.write_bytes(code)
+        return subprocess.run([program, option, str(path)], capture_output=True, text=True, check=True).stdout
+
+
+def machine_code(source: str, kernel: str, architecture: int, options: Sequence[str] = ()) -> list[str]:
+    """The instructions of a kernel as the GPU runs them (SASS), one a line, without addresses and encodings.
+
+    Args:
+        source: CUDA C++.
+        kernel: its name.
+        architecture: compute capability without the dot.
+        options: more options of NVRTC.
+
+    Raises:
+        CompileError: if it does not compile, or there is no `cuobjdump`.
+        ValueError: if the source has no such kernel.
+    """
+    text = _dump(compile_cuda(source, architecture, options=tuple(options)), "-sass")
+    body = next((part for part in text.split("Function : ")[1:] if part.split(None, 1)[0] == kernel), None)
+    if body is None:
+        raise ValueError(f"the source has no kernel {kernel!r}")
+    return [" ".join(line.split()) for line in re.findall(r"/\*[0-9a-f]{4,}\*/\s+([^;]*);", body)]
+
+
 def usage(source: str, kernel: str, architecture: int, options: Sequence[str] = ()) -> Usage:
     """What a kernel takes of a GPU, by its machine code.
 
@@ -144,14 +182,7 @@ def usage(source: str, kernel: str, architecture: int, options: Sequence[str] = 
         ValueError: if the source has no such kernel.
     """
     code = compile_cuda(source, architecture, options=tuple(options))
-    program = cuobjdump()
-    if program is None:
-        raise CompileError("no cuobjdump here to read the machine code; `pip install triton` brings one")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "kernel.cubin")
-        path.write_bytes(code)
-        report = subprocess.run([program, "-res-usage", str(path)], capture_output=True, text=True, check=True)
-    found = re.search(rf"Function {re.escape(kernel)}:\s*\n\s*(.*)", report.stdout)
+    found = re.search(rf"Function {re.escape(kernel)}:\s*\n\s*(.*)", _dump(code, "-res-usage"))
     if found is None:
         raise ValueError(f"the source has no kernel {kernel!r}")
     numbers = {name: int(value) for name, value in re.findall(r"\b(REG|STACK|SHARED|LOCAL):(\d+)", found[1])}

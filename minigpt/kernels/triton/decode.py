@@ -142,7 +142,7 @@ def decode_attention(
         q,
         k,
         v,
-        lengths,
+        lengths if lengths is None else lengths.contiguous(),
         outputs,
         lse,
         *q.stride()[:2],

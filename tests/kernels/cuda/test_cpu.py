@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -155,3 +157,119 @@ def test_without_a_compiler_the_message_says_what_to_do(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(NoCompiler, match=r"g\+\+ or clang\+\+ is installed"):
         build('extern "C" __global__ void nothing(int n) {}')
+
+
+SHARED = """
+extern "C" __global__ void strided(float* x, int by) {
+    __shared__ float s[1024];
+    s[threadIdx.x * by] = 1.0f;
+}
+extern "C" __global__ void column(float* x) {
+    __shared__ float narrow[32][32], wide[32][33];
+    narrow[threadIdx.x][5] = 1.0f;
+    wide[threadIdx.x][5] = 1.0f;
+}
+extern "C" __global__ void one_for_all(float* x) {
+    __shared__ float s;
+    if (threadIdx.x == 0) s = 3.0f;
+    __syncthreads();
+    x[threadIdx.x] = s;
+}
+extern "C" __global__ void rotated(float* x, int wait) {
+    __shared__ float s[64];
+    s[threadIdx.x] = x[threadIdx.x];
+    if (wait == 1) __syncwarp();
+    if (wait == 2) __syncthreads();
+    x[threadIdx.x] = s[(threadIdx.x + 1) % blockDim.x];
+}
+extern "C" __global__ void shifted(float* x, int wait) {
+    __shared__ float s[32];
+    s[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    float next = s[(threadIdx.x + 1) % 32];
+    if (wait) __syncthreads();
+    s[threadIdx.x] = next;
+}
+extern "C" __global__ void same_place(float* x) {
+    extern __shared__ float s[];
+    s[0] = 1.0f;
+}
+extern "C" __global__ void atomic(float* x) {
+    __shared__ float sum;
+    if (threadIdx.x == 0) sum = 0.0f;
+    __syncthreads();
+    atomicAdd(&sum, 1.0f);
+    __syncthreads();
+    x[threadIdx.x] = sum;
+}
+"""
+
+
+@pytest.mark.parametrize("by", [1, 2, 3, 4, 8, 31, 32])
+def test_passes_of_the_banks_follow_the_greatest_common_divisor_with_32(by):
+    traffic = build(SHARED, counted=True).strided(1, 32, torch.zeros(1), by)
+    assert (traffic.shared, traffic.passes) == (1, math.gcd(by, 32))
+
+
+def test_a_padded_tile_has_no_bank_conflicts_and_a_number_for_all_takes_one_pass():
+    watched = build(SHARED, counted=True)
+    traffic = watched.column(1, 32, torch.zeros(1))
+    assert (traffic.shared, traffic.passes) == (2, 32 + 1)
+    traffic = watched.one_for_all(1, 64, torch.zeros(64))
+    assert (traffic.shared, traffic.passes) == (3, 3)  # a store by one warp, a load by each of two
+
+
+def test_a_race_is_found_whatever_the_values_and_the_order():
+    watched = build(SHARED, counted=True)
+    for reverse in (False, True):
+        with pytest.raises(KernelFault, match=r"race at s\[\d+\] in block \(0, 0, 0\): thread"):
+            watched.rotated(1, 64, torch.ones(64), 0, reverse=reverse)
+        with pytest.raises(KernelFault, match="race at s"):
+            watched.shifted(1, 32, torch.ones(32), 0, reverse=reverse)
+    watched.rotated(1, 64, torch.ones(64), 2)
+    watched.shifted(1, 32, torch.ones(32), 1)
+    with pytest.raises(KernelFault, match="race at a place of shared memory"):
+        watched.same_place(1, 32, torch.zeros(1), shared=4)
+
+
+def test_a_barrier_of_the_warp_orders_one_warp_and_not_two():
+    watched = build(SHARED, counted=True)
+    watched.rotated(1, 32, torch.ones(32), 1)
+    with pytest.raises(KernelFault, match="race at s"):
+        watched.rotated(1, 64, torch.ones(64), 1)
+
+
+def test_atomics_are_no_race():
+    x = torch.zeros(64)
+    build(SHARED, counted=True).atomic(1, 64, x)
+    assert torch.equal(x, torch.full((64,), 64.0))
+
+
+TENSOR = """
+#include <mma.h>
+using namespace nvcuda;
+template <class T> __device__ void product(const __half* a, const __half* b, T* out, int n) {
+    wmma::fragment<wmma::accumulator, 16, 16, 16, T> sum;
+    wmma::fill_fragment(sum, T(0.0f));
+    for (int k = 0; k < n; k += 16) {
+        wmma::fragment<wmma::matrix_a, 16, 16, 16, __half, wmma::row_major> u;
+        wmma::fragment<wmma::matrix_b, 16, 16, 16, __half, wmma::col_major> v;
+        wmma::load_matrix_sync(u, a + k, n);
+        wmma::load_matrix_sync(v, b + k, n);
+        wmma::mma_sync(sum, u, v, sum);
+    }
+    wmma::store_matrix_sync(out, sum, 16, wmma::mem_row_major);
+}
+extern "C" __global__ void in_float(const __half* a, const __half* b, float* out, int n) { product(a, b, out, n); }
+extern "C" __global__ void in_half(const __half* a, const __half* b, __half* out, int n) { product(a, b, out, n); }
+"""
+
+
+def test_a_sum_kept_in_half_stops_growing_where_one_kept_in_float_does_not():
+    # 16 more than 32,768 lies halfway between two numbers of half precision, and is rounded to the even one.
+    ones, n = torch.ones(16, 2**15 + 64, dtype=torch.float16), 2**15 + 64
+    in_float, in_half = torch.empty(16, 16), torch.empty(16, 16, dtype=torch.float16)
+    build(TENSOR).in_float(1, 32, ones, ones, in_float, n)
+    build(TENSOR).in_half(1, 32, ones, ones, in_half, n)
+    assert torch.equal(in_float, torch.full((16, 16), float(n)))
+    assert torch.equal(in_half, torch.full((16, 16), 2.0**15, dtype=torch.float16))

@@ -7,7 +7,7 @@ import ctypes
 import pytest
 import torch
 
-from minigpt.kernels.cuda.compile import CompileError, compile_cuda, cuobjdump, has_nvrtc, usage
+from minigpt.kernels.cuda.compile import CompileError, compile_cuda, cuobjdump, has_nvrtc, machine_code, usage
 from minigpt.kernels.cuda.launch import DriverError, Module
 from minigpt.kernels.cuda.occupancy import MULTIPROCESSORS, occupancy
 from minigpt.kernels.cuda.rungs import source
@@ -54,6 +54,19 @@ def test_shared_memory_and_tensor_cores_are_found():
     assert wmma.matrix == "wmma.mma"
     with pytest.raises(ValueError, match="no kernel 'other'"):
         usage(ADD, "other", 90)
+
+
+@needs_cuobjdump
+def test_machine_code_shows_whether_loads_are_wide():
+    text = source("matmul_registers")
+    scalar, wide = (machine_code(text, f"matmul_{name}", 90) for name in ("naive", "vectorised"))
+    assert any(line.startswith("EXIT") or " EXIT" in line for line in scalar)
+    assert not any("LDG.E.128" in line or "LDS.128" in line for line in scalar)
+    assert any("LDG.E.128" in line for line in wide)
+    assert any("LDS.128" in line for line in wide)
+    assert all("/*" not in line for line in scalar + wide)
+    with pytest.raises(ValueError, match="no kernel 'other'"):
+        machine_code(ADD, "other", 90)
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,24 @@ def test_coalescing_saves_sectors_and_not_requests():
     assert naive.sectors > 4 * coalesced.sectors
 
 
+@pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith(("sum_", "softmax_"))])
+def test_no_rung_has_a_race(name):
+    # That of the products is part of their count of traffic; a race would end it.
+    out = torch.zeros(3, 600)
+    for reverse in (False, True):
+        watched = cpu.build(rungs.source(name), counted=True)
+        watched.launch(name, (3,), (256,), random(3, 600), out, 600, reverse=reverse)
+
+
+def test_the_second_sum_queues_at_the_banks_and_the_third_does_not():
+    x, out, counts = random(256), torch.zeros(1), {}
+    for name in ("sum_remainder", "sum_strided", "sum_halves"):
+        counts[name] = cpu.build(rungs.source(name), counted=True).launch(name, (1,), (256,), x, out, 256)
+    assert counts["sum_remainder"].shared > counts["sum_strided"].shared == counts["sum_halves"].shared
+    assert counts["sum_strided"].passes > 2 * counts["sum_strided"].shared
+    assert counts["sum_halves"].passes == counts["sum_halves"].shared
+
+
 def test_errors_say_what_there_is():
     with pytest.raises(ValueError, match="matmul_tiled"):
         rungs.matmul(random(2, 2), random(2, 2), "matmul_best")

@@ -22,7 +22,10 @@ from platformdirs import user_cache_dir
 from minigpt.kernels.cuda.sources import Signature, c_arguments, check_block, pointers, signatures, triple
 
 INCLUDE = Path(__file__).parent / "include"
-FLAGS = ("-std=c++20", "-O2", "-fPIC", "-fvisibility=hidden", "-fsanitize=bounds", "-w")
+FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fsanitize=bounds", "-w")
+SHARED = re.compile(
+    r"__shared__\s+(__align__\(\d+\)\s*)?(float|double|int|unsigned|__half|half|__nv_bfloat16)\s+([^;()]+);"
+)
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\s*\[\s*\]\s*;")
 
 
@@ -31,7 +34,7 @@ class NoCompiler(RuntimeError):
 
 
 class KernelFault(RuntimeError):
-    """What a kernel did that it must not do: a divided barrier, or an overrun of shared memory."""
+    """What a kernel did that it must not do: a divided barrier, an overrun of shared memory, or a race there."""
 
 
 class BuildError(RuntimeError):
@@ -40,15 +43,23 @@ class BuildError(RuntimeError):
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the warps of a launch asked of global memory.
+    """What the warps of a launch asked of global and of shared memory.
+
+    An array in shared memory that is used through a pointer (`&s[i]`, as in loads of four numbers) is not counted.
 
     Args:
-        requests: loads and stores, each by a warp.
+        requests: loads and stores of global memory, each by a warp.
         sectors: pieces of 32 bytes in which they are served; a request for 32 neighbouring floats takes four.
+        shared: loads and stores of shared memory, each by a warp, as the source says them; a compiler may keep a number
+            in a register and not ask again.
+        passes: of the 32 banks of shared memory to serve them; as many as requests if no two threads of a warp ask one
+            bank for different words.
     """
 
     requests: int
     sectors: int
+    shared: int = 0
+    passes: int = 0
 
 
 class _Report(ctypes.Structure):
@@ -56,6 +67,8 @@ class _Report(ctypes.Structure):
         ("message", ctypes.c_char * 512),
         ("requests", ctypes.c_longlong),
         ("sectors", ctypes.c_longlong),
+        ("shared", ctypes.c_longlong),
+        ("passes", ctypes.c_longlong),
     )
 
 
@@ -85,10 +98,19 @@ def _wrapper(signature: Signature, counted: bool) -> str:
     )
 
 
+def _watched(declaration: re.Match[str]) -> str:
+    """Shared memory of a type that notes who uses it, and tells its names."""
+    align, kind, names = declaration.groups()
+    tell = "".join(f' cpu::named({name}, "{name}");' for name in re.findall(r"(?:^|,)\s*(\w+)", names))
+    return f"__shared__ {align or ''}cpu::Watched<{kind}> {names};{tell}"
+
+
 def _translated(source: str, found: dict[str, Signature], counted: bool) -> str:
     """The source for a C++ compiler; lines stay where they are, so that messages name the right ones."""
-    code = DYNAMIC.sub(r"\1* \2 = (\1*)cpu::dynamic_shared();", source)
+    kind = r"cpu::Watched<\1>*" if counted else r"\1*"
+    code = DYNAMIC.sub(rf"{kind} \2 = ({kind})cpu::dynamic_shared();", source)
     if counted:
+        code = SHARED.sub(_watched, code)
 
         def count(kernel: re.Match[str]) -> str:
             return re.sub(r"((?:const\s+)?\w+)\s*\*(\s*__restrict__)?", r"cpu::Counted<\1>", kernel[0])
@@ -135,7 +157,8 @@ class Program:
 
     Args:
         source: CUDA C++ whose kernels are `extern "C" __global__ void`.
-        counted: count the traffic with global memory; a launch then returns a `Traffic`.
+        counted: watch memory: a launch then returns a `Traffic`, and raises a `KernelFault` at the first race in
+            shared memory: two threads of a block at one place, one of which writes, with no barrier between them.
 
     Raises:
         NoCompiler: if the system has no C++ compiler.
@@ -176,7 +199,8 @@ class Program:
             reverse: run blocks and threads from the last to the first.
 
         Raises:
-            KernelFault: if not every thread of a block reaches a barrier, or one oversteps shared memory.
+            KernelFault: if not every thread of a block reaches a barrier, one oversteps shared memory, or there is a
+                race and it is watched for.
             ValueError: if sizes or arguments are not what the kernel takes.
         """
         values = c_arguments(self.signatures[name], arguments, "cpu")
@@ -193,7 +217,9 @@ class Program:
         )
         if report.message:
             raise KernelFault(f"{name}: {report.message.decode()}")
-        return Traffic(report.requests, report.sectors) if self.counted else None
+        if not self.counted:
+            return None
+        return Traffic(report.requests, report.sectors, report.shared, report.passes)
 
 
 @functools.lru_cache(maxsize=64)

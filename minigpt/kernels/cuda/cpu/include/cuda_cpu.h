@@ -12,6 +12,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "watch.h"
+
 struct uint3 { unsigned x, y, z; };
 struct dim3 {
     unsigned x, y, z;
@@ -77,6 +79,8 @@ struct Fiber {
     State state;
     int line;       // of the barrier at which it waits
     long accesses;  // of global memory, counted so far
+    long shared;    // accesses of shared memory since the last barrier, if it is watched
+    int warp_barriers;
 };
 
 // What a launch tells the caller besides its results.
@@ -84,6 +88,8 @@ struct Report {
     char message[512];
     long long requests;  // of a warp to global memory, and ...
     long long sectors;   // ... the pieces of 32 bytes in which they are served
+    long long shared;    // requests of a warp to shared memory, and ...
+    long long passes;    // ... the passes that the banks need for them
 };
 
 struct Block {
@@ -93,6 +99,7 @@ struct Block {
     std::vector<uint64_t> exchange;         // for shuffles: a word for each thread
     std::vector<float> matrices;            // for wmma: two 16 x 16 matrices for each warp
     std::vector<std::vector<uintptr_t>> touched;  // by the warp and the number of the access: sectors
+    Watch watch;                            // of shared memory
     uint3 index;
     dim3 size, grid;
     void* caller;
@@ -160,7 +167,8 @@ inline void block_barrier(int line) {
     if (++block->arrived == (int)block->fibers.size()) {
         for (Fiber& f : block->fibers)
             if (f.line != line) deadlock();
-        for (Fiber& f : block->fibers) f.state = READY;
+        for (Fiber& f : block->fibers) f.state = READY, f.shared = 0;
+        block->watch.barrier();
         block->arrived = 0;
     }
     yield();
@@ -212,6 +220,55 @@ template <class T> struct Counted {
     Counted operator+(long i) const { return {pointer + i}; }
 };
 
+// Ends the launch with the two accesses that no barrier orders.
+[[noreturn]] inline void report_race(const Race& race) {
+    char where[64], place[128] = "a place of shared memory";
+    name_block(where, sizeof where);
+    for (Name& name : block->watch.names) {
+        if (race.address < name.begin || race.address >= name.end) continue;
+        size_t i = (race.address - name.begin) / name.size;
+        if (name.row) snprintf(place, sizeof place, "%s[%zu][%zu]", name.text, i / name.row, i % name.row);
+        else snprintf(place, sizeof place, "%s[%zu]", name.text, i);
+    }
+    uint3 t = block->fibers[race.thread].index, u = block->fibers[race.earlier].index;
+    snprintf(block->report->message, sizeof block->report->message,
+             "race at %s in %s: thread (%u, %u, %u) %s what thread (%u, %u, %u) has %s, and no barrier lies between", place,
+             where, t.x, t.y, t.z, race.wrote ? "writes" : "reads", u.x, u.y, u.z, race.earlier_wrote ? "written" : "read");
+    stop();
+}
+
+inline void touch(const void* address, bool writes) {
+    if ((uintptr_t)address - (uintptr_t)block->stacks.get() < (block->fibers.size() + 1) * STACK) return;  // a copy
+    Fiber& f = self();
+    size_t request = f.shared++ * ((block->fibers.size() + 31) / 32) + block->current / 32;
+    Race race;
+    if (block->watch.touch((uintptr_t)address, {block->current, f.warp_barriers}, request, writes, race)) report_race(race);
+}
+
+// A number in shared memory that is watched. What goes through a pointer (`&s[i]`, as in loads of four numbers, atomics
+// and wmma) is not seen.
+template <class T> struct Watched {
+    T value;
+    Watched() = default;
+    Watched(const Watched& other) : value(other) {}
+    operator T() const { touch(&value, false); return value; }
+    Watched& operator=(T now) { touch(&value, true); value = now; return *this; }
+    Watched& operator=(const Watched& other) { return *this = (T)other; }
+    Watched& operator+=(T by) { return *this = (T)*this + by; }
+    Watched& operator-=(T by) { return *this = (T)*this - by; }
+    Watched& operator*=(T by) { return *this = (T)*this * by; }
+    T* operator&() { return &value; }
+};
+
+// Tells the name of what was declared as shared, for the report of a race.
+template <class A> void named(A& array, const char* text) {
+    uintptr_t begin = (uintptr_t)std::addressof(array);
+    for (Name& name : block->watch.names)
+        if (name.begin == begin) return;
+    using Number = std::remove_all_extents_t<A>;
+    block->watch.names.push_back({begin, begin + sizeof(A), sizeof(Number), std::extent_v<A, 1>, text});
+}
+
 inline void launch(void (*kernel)(void**), dim3 grid, dim3 size, void** arguments, unsigned shared, int reverse,
                    Report* report) {
     Block b;
@@ -232,7 +289,7 @@ inline void launch(void (*kernel)(void**), dim3 grid, dim3 size, void** argument
         std::fill(b.shared.begin(), b.shared.end(), POISON);
         for (int i = 0; i < n; i++) {
             uint3 index = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
-            b.fibers[i] = {fresh_stack(b.stacks.get() + (i + 1) * STACK, body), index, READY, 0, 0};
+            b.fibers[i] = {fresh_stack(b.stacks.get() + (i + 1) * STACK, body), index, READY, 0, 0, 0, 0};
         }
         b.current = reverse ? n - 1 : 0;
         b.arrived = 0;
@@ -252,7 +309,10 @@ inline void launch(void (*kernel)(void**), dim3 grid, dim3 size, void** argument
             report->sectors += sectors.size();
         }
         b.touched.clear();
+        b.watch.barrier();
     }
+    report->shared = b.watch.requests;
+    report->passes = b.watch.passes;
     block = nullptr;
 }
 
@@ -278,16 +338,19 @@ extern "C" __attribute__((visibility("hidden"), used)) inline void __ubsan_handl
 #define blockDim (cpu::block->size)
 #define gridDim (cpu::block->grid)
 #define __syncthreads() cpu::block_barrier(__LINE__)
-inline void __syncwarp(unsigned = ~0u) { cpu::warp_barrier(); }
+inline void __syncwarp(unsigned = ~0u) {
+    cpu::warp_barrier();
+    cpu::self().warp_barriers++;
+}
 
 template <class T> T minigpt_shuffle(T value, int lane) {
     static_assert(sizeof(T) <= 8);
     int me = cpu::block->current, from = (me & ~31) + lane;
     if (from >= (int)cpu::block->fibers.size()) from = me;
     memcpy(&cpu::block->exchange[me], &value, sizeof value);
-    __syncwarp();
+    cpu::warp_barrier();  // a shuffle is no promise about memory
     memcpy(&value, &cpu::block->exchange[from], sizeof value);
-    __syncwarp();
+    cpu::warp_barrier();
     return value;
 }
 template <class T> T __shfl_sync(unsigned, T value, int lane) { return minigpt_shuffle(value, lane & 31); }
@@ -302,6 +365,8 @@ template <class T> T __shfl_down_sync(unsigned, T value, int by) {
 // One operating-system thread runs a launch, and a fiber gives way only at a barrier: these need no lock.
 template <class T> T atomicAdd(T* where, T by) { T old = *where; *where += by; return old; }
 template <class T> T atomicMax(T* where, T other) { T old = *where; *where = std::max(old, other); return old; }
+template <class T> T atomicAdd(cpu::Counted<T> where, T by) { return atomicAdd(&where[0], by); }
+template <class T> T atomicMax(cpu::Counted<T> where, T other) { return atomicMax(&where[0], other); }
 
 inline float __expf(float x) { return expf(x); }
 inline float rsqrtf(float x) { return 1 / sqrtf(x); }
@@ -309,3 +374,5 @@ inline float __fdividef(float a, float b) { return a / b; }
 template <class T> T __ldg(const T* p) { return *p; }
 using std::max;
 using std::min;
+inline float max(float a, float b) { return std::max(a, b); }
+inline float min(float a, float b) { return std::min(a, b); }

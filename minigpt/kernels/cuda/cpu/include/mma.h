@@ -1,4 +1,5 @@
-// What `nvcuda::wmma` offers for tiles of 16 x 16 x 16: products of half or bfloat16, summed in float.
+// What `nvcuda::wmma` offers for tiles of 16 x 16 x 16: products of half or bfloat16, summed in float, and kept in float
+// or (of half only) in half: then each sum of 16 products is rounded to half, as hardware does it is not known to the bit.
 // Which thread of a warp holds which numbers of a fragment is nobody's business but the hardware's; here lane l holds
 // the numbers l, l + 32, l + 64, ... of the tile, row by row.
 #pragma once
@@ -19,7 +20,7 @@ template <class Use, int M, int N, int K, class T, class Layout = void> struct f
     static constexpr int num_elements = 8;
     T x[num_elements];
 };
-using Sum = fragment<accumulator, 16, 16, 16, float>;
+template <class T> using Sum = fragment<accumulator, 16, 16, 16, T>;
 
 inline int place(int e) { return (cpu::block->current & 31) + 32 * e; }
 
@@ -33,30 +34,30 @@ void load_matrix_sync(fragment<Use, 16, 16, 16, T, Layout>& f, const T* p, unsig
         int r = place(e) / 16, c = place(e) % 16;
         f.x[e] = p[rows ? r * stride + c : c * stride + r];
     }
-    __syncwarp();
+    cpu::warp_barrier();
 }
-inline void store_matrix_sync(float* p, const Sum& f, unsigned stride, layout_t layout) {
+template <class T> void store_matrix_sync(T* p, const Sum<T>& f, unsigned stride, layout_t layout) {
     for (int e = 0; e < 8; e++) {
         int r = place(e) / 16, c = place(e) % 16;
         p[layout == mem_row_major ? r * stride + c : c * stride + r] = f.x[e];
     }
-    __syncwarp();
+    cpu::warp_barrier();
 }
-template <class A, class B> void mma_sync(Sum& d, const A& a, const B& b, const Sum& c) {
+template <class A, class B, class T> void mma_sync(Sum<T>& d, const A& a, const B& b, const Sum<T>& c) {
     float* left = cpu::block->matrices.data() + cpu::block->current / 32 * 512;
     float* right = left + 256;
     for (int e = 0; e < 8; e++) {
         left[place(e)] = a.x[e];
         right[place(e)] = b.x[e];
     }
-    __syncwarp();
+    cpu::warp_barrier();
     for (int e = 0; e < 8; e++) {
         int r = place(e) / 16, column = place(e) % 16;
         float sum = c.x[e];
         for (int k = 0; k < 16; k++) sum += left[r * 16 + k] * right[k * 16 + column];
         d.x[e] = sum;
     }
-    __syncwarp();
+    cpu::warp_barrier();
 }
 
 }  // namespace nvcuda::wmma
