@@ -177,6 +177,16 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
     assert error <= allowed, f"error {error:.2e} where {allowed:.2e} is allowed"
 
 
+def assert_is_product(ours: Tensor, left: Tensor, right: Tensor, code: torch.dtype) -> None:
+    """Our result is the product of two matrices in float64, of numbers that were stored in 8 bits.
+
+    On a GPU, sums of 8-bit floats may have no more than 14 bits (Hopper), which is allowed for.
+    """
+    slack = 2**-12 if ours.is_cuda and code.is_floating_point else 2**-22
+    error, eps = (ours.double() - left @ right).abs(), torch.finfo(ours.dtype).eps
+    assert (error <= slack * (left.abs() @ right.abs()) + eps * (left @ right).abs() + 1e-7).all()
+
+
 def generator(seed: int) -> torch.Generator:
     """What draws numbers on the device of the test."""
     return torch.Generator(torch.get_default_device()).manual_seed(seed)
