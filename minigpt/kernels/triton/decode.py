@@ -14,7 +14,8 @@ from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.interpret import Launcher
-from minigpt.kernels.triton.attention import LN_2, LOG2_E, forward_keys, load_rows
+from minigpt.kernels.triton.attention import forward_keys
+from minigpt.kernels.triton.attention_blocks import LN_2, LOG2_E, load_rows
 from minigpt.kernels.triton.descriptors import capability_of, empty
 
 BLOCK_KEYS = 64
