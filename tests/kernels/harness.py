@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch._dynamo.trace_rules import get_torch_obj_rule_map
@@ -32,7 +32,12 @@ BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
 """What runs on a CPU: the reference, and the kernel in the interpreter; on a GPU the compiled kernel."""
 
 examples = settings(
-    derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
+    derandomize=True,
+    deadline=None,
+    max_examples=12,
+    database=None,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # all examples of a test run on one device
 )
 """For `@given`: a dozen examples, the same in every run."""
 
@@ -180,6 +185,18 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
 def generator(seed: int) -> torch.Generator:
     """What draws numbers on the device of the test."""
     return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
+def error_of_sums(code: torch.dtype, a: Tensor, b: Tensor) -> float:
+    """How far a product of numbers of 8 bits may be off: of sums of 8-bit floats, tensor cores keep some 14 bits.
+
+    Args:
+        code: what the numbers were rounded to.
+        a: the left matrix, in float64.
+        b: the right one.
+    """
+    exact = code == torch.int8 or torch.get_default_device().type == "cpu" or not a.numel() or not b.numel()
+    return 1e-5 if exact else 1e-5 + 2**-13 * (a.abs() @ b.abs()).max().item()
 
 
 def draw(*size: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
