@@ -119,7 +119,8 @@ def plot_peers(results: Results, names: Sequence[str] | None = None, ax: Axes | 
     ax.axvline(1, color=COLORS["black"], linewidth=1)
     ax.set_yticks(range(len(rows)), [f"{row['operation']}, {row['case']}, {row['dtype']}" for row in rows], fontsize=8)
     ax.invert_yaxis()
-    ax.set_xscale("log")
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("times as fast as")
     ax.legend(fontsize=8)
     return ax
