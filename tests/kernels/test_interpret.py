@@ -129,7 +129,6 @@ def test_16_bit_arithmetic_is_that_of_torch_bit_by_bit(dtype):
         assert_same_numbers(ours, theirs)
 
 
-@on_every_device
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_reductions_are_rounded_once(dtype):
     n = 64
