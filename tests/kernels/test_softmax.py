@@ -69,6 +69,12 @@ def test_rows_longer_than_a_program_holds_are_read_in_pieces(dtype):
 
 
 @needs_triton
+def test_a_row_may_be_as_long_as_a_large_vocabulary():
+    with interpreted():
+        check(10 * draw(1, 128256), draw(1, 128256, seed=1))  # that of Llama 3
+
+
+@needs_triton
 @pytest.mark.parametrize("n", [64, 20000])
 def test_programs_may_run_in_any_order(n):
     x, grad = draw(200, n)[: 200 if n < 100 else 3], draw(200, n, seed=1)[: 200 if n < 100 else 3]

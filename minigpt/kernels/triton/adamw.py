@@ -23,7 +23,8 @@ TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: 
 @triton.jit
 def adamw_step(
     table, ends, sizes, tensors, rate, keep, beta1, beta2, fill, eps,
-    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, ALIGNED: tl.constexpr, TENSORS: tl.constexpr, BLOCK: tl.constexpr,
+    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, ALIGNED: tl.constexpr,
+    TENSORS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Change one piece of one parameter, and of its averages, in place.
 
