@@ -76,7 +76,8 @@ def test_counted_traffic_is_that_of_the_formula(name):
     loads = rungs.loads_by_formula(n, n, n, name)
     # A store of each number of the result; the vectorised rungs ask for four numbers at a time.
     if name in ("matmul_vectorised", "matmul_buffered"):
-        assert traffic.requests * 32 == loads // 4 + n * n
+        assert traffic.requests * 32 == (loads + n * n) // 4
+        assert traffic.sectors * 8 == loads + n * n  # and no byte of a sector is left unused
     else:
         assert traffic.requests * 32 == loads + n * n
 
