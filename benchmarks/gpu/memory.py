@@ -35,7 +35,8 @@ class Operation:
         large: how many large tensors it reads.
         forward: how many it reads and writes.
         backward: how many its backward pass reads and writes.
-        beside: shapes of the small tensors, which have gradients too.
+        price: operations for each number, as `minigpt.scaling` counts them; twice as many backward.
+        beside: how many small tensors there are, which have gradients too.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Operation:
     large: int
     forward: int
     backward: int
+    price: int
     beside: int = 0
 
 
@@ -54,13 +56,13 @@ def plain_add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor) -> tuple[Ten
 
 
 ROWS = (
-    Operation("softmax", softmax, lambda x: x.softmax(-1), 1, 2, 3),
-    Operation("layer norm", layer_norm, lambda x, w, b: F.layer_norm(x, w.shape, w, b, 1e-5), 1, 2, 3, 2),
-    Operation("RMS norm", rms_norm, lambda x, w: F.rms_norm(x, w.shape, w, 1e-5), 1, 2, 3, 1),
-    Operation("addition and RMS norm", add_rms_norm, plain_add_rms_norm, 2, 4, 4, 1),
-    Operation("GELU", gelu, F.gelu, 1, 2, 3),
-    Operation("GELU by tanh", lambda x: gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), 1, 2, 3),
-    Operation("SwiGLU", swiglu, lambda gate, up: F.silu(gate) * up, 2, 3, 5),
+    Operation("softmax", softmax, lambda x: x.softmax(-1), 1, 2, 3, 5),
+    Operation("layer norm", layer_norm, lambda x, w, b: F.layer_norm(x, w.shape, w, b, 1e-5), 1, 2, 3, 8, 2),
+    Operation("RMS norm", rms_norm, lambda x, w: F.rms_norm(x, w.shape, w, 1e-5), 1, 2, 3, 4, 1),
+    Operation("addition and RMS norm", add_rms_norm, plain_add_rms_norm, 2, 4, 4, 5, 1),
+    Operation("GELU", gelu, lambda x: F.gelu(x), 1, 2, 3, 8),
+    Operation("GELU by tanh", lambda x: gelu(x, "tanh"), lambda x: F.gelu(x, approximate="tanh"), 1, 2, 3, 8),
+    Operation("SwiGLU", swiglu, lambda gate, up: F.silu(gate) * up, 2, 3, 5, 9),
 )
 
 
@@ -88,6 +90,7 @@ def passes(
     plain: Callable,
     leaves: list[Tensor],
     sizes: tuple[int, int],
+    flops: int,
 ) -> None:
     """Compare the forward passes, then the backward passes.
 
@@ -99,6 +102,7 @@ def passes(
         plain: the same in PyTorch.
         leaves: its arguments, of which gradients are wanted.
         sizes: bytes that each pass reads and writes.
+        flops: operations of the forward pass.
     """
     compiled = bench.compiled(plain)
     with torch.no_grad():
@@ -112,6 +116,7 @@ def passes(
                 "torch.compile": lambda: compiled(*leaves),
                 "PyTorch": lambda: plain(*leaves),
             },
+            flops=flops,
             size=sizes[0],
         )
     goals(bench, f"{name} forward", forward)
@@ -131,6 +136,7 @@ def passes(
             "torch.compile": backward(compiled, leaves, grads),
             "PyTorch": backward(plain, leaves, grads),
         },
+        flops=2 * flops,
         size=sizes[1],
     )
     goals(bench, f"{name} backward", back)
@@ -143,7 +149,16 @@ def rows(bench: Bench, operation: Operation) -> None:
     beside = [normal(bench, n, seed=9 + seed) for seed in range(operation.beside)]
     each = m * n * large[0].element_size()
     sizes = operation.forward * each, operation.backward * each
-    passes(bench, operation.name, f"{m} x {n}", operation.ours, operation.plain, [*large, *beside], sizes)
+    passes(
+        bench,
+        operation.name,
+        f"{m} x {n}",
+        operation.ours,
+        operation.plain,
+        [*large, *beside],
+        sizes,
+        operation.price * m * n,
+    )
 
 
 def rotated(bench: Bench) -> None:
@@ -173,6 +188,7 @@ def rotated(bench: Bench) -> None:
             plain,
             [x],
             (size, size),
+            3 * x.numel(),
         )
 
 
@@ -189,6 +205,7 @@ def losses(bench: Bench) -> None:
         lambda logits: F.cross_entropy(logits.float(), targets),
         [logits],
         (size, 2 * size),
+        5 * logits.numel(),
     )
 
 
@@ -217,6 +234,7 @@ def quantised(bench: Bench) -> None:
                 "copy": copy(bench, size),
                 "torch.compile": lambda compiled=compiled: compiled(x),
             },
+            flops=3 * x.numel(),
             size=size,
         )
         goals(bench, name, found)
@@ -250,6 +268,7 @@ def optimiser(bench: Bench) -> None:
             "torch.compile": lambda: plain(copies[0], grads, copies[1], copies[2]),
             "PyTorch, fused": optimizer.step,
         },
+        flops=12 * sum(p.numel() for p in params),
         size=size,
     )
     goals(bench, "AdamW", found)

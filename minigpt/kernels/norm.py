@@ -115,7 +115,7 @@ def _fake_numbers(x: Tensor) -> Tensor:
 def _layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     if _runs("layer_norm", x, weight, bias) == "torch":
         return _contiguous(*formulas.layer_norm(x, weight, bias, eps))
-    return _kernels(x).layer_norm(x, weight, bias, eps)
+    return _kernels(x).layer_norm(x, weight.contiguous(), bias if bias is None else bias.contiguous(), eps)
 
 
 @_layer_norm.register_fake
@@ -129,7 +129,7 @@ def _layer_norm_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     if _runs("layer_norm", x, grad, weight) == "torch":
         return _contiguous(*formulas.layer_norm_backward(grad, x, weight, mean, scale))
-    return _kernels(x).layer_norm_grad(grad, x, weight, mean, scale, has_bias)
+    return _kernels(x).layer_norm_grad(grad, x, weight.contiguous(), mean, scale, has_bias)
 
 
 @_layer_norm_backward.register_fake
@@ -157,7 +157,7 @@ _layer_norm.register_autograd(_layer_norm_gradients, setup_context=_keep_layer_n
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     if _runs("rms_norm", x, weight) == "torch":
         return _contiguous(*formulas.rms_norm(x, weight, eps))
-    y, _, scale = _kernels(x).rms_norm(x, None, weight, eps)
+    y, _, scale = _kernels(x).rms_norm(x, None, weight.contiguous(), eps)
     return y, scale
 
 
@@ -173,7 +173,7 @@ def _rms_norm_backward(
     if _runs("rms_norm", x, grad, total_grad, weight) == "torch":
         x_grad, weight_grad = formulas.rms_norm_backward(grad, x, weight, scale)
         return _contiguous(x_grad if total_grad is None else x_grad + total_grad, weight_grad)
-    return _kernels(x).rms_norm_grad(grad, total_grad, x, weight, scale)
+    return _kernels(x).rms_norm_grad(grad, total_grad, x, weight.contiguous(), scale)
 
 
 @_rms_norm_backward.register_fake
@@ -198,7 +198,7 @@ def _add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tu
         total = x + residual
         y, scale = formulas.rms_norm(total, weight, eps)
         return _contiguous(y, total, scale)
-    return _kernels(x).rms_norm(x, residual, weight, eps)
+    return _kernels(x).rms_norm(x, residual, weight.contiguous(), eps)
 
 
 @_add_rms_norm.register_fake

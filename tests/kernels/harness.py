@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch._dynamo.trace_rules import get_torch_obj_rule_map
@@ -32,7 +32,12 @@ BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
 """What runs on a CPU: the reference, and the kernel in the interpreter; on a GPU the compiled kernel."""
 
 examples = settings(
-    derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
+    derandomize=True,
+    deadline=None,
+    max_examples=12,
+    database=None,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # all examples of a test run on one device
 )
 """For `@given`: a dozen examples, the same in every run."""
 

@@ -142,3 +142,16 @@ def test_what_it_does_not_take():
         adamw([params[0].T.contiguous().T, params[1]], grads, *averages, step=1, lr=0.1)
     with pytest.raises(ValueError, match="params are of several types"):
         adamw([params[0], params[1].bfloat16()], grads, *averages, step=1, lr=0.1)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_parameters_may_be_parts_of_one_buffer_that_begin_anywhere(name):
+    memory = [draw(140, seed=seed) for seed in range(2)] + [torch.zeros(140) for _ in range(2)]
+    parts = [[flat[1:70], flat[71:]] for flat in memory]
+    whole = [[flat.clone()] for flat in memory]
+    with use(name):
+        adamw(*parts, step=1, **SETTINGS)
+        adamw(*whole, step=1, **SETTINGS)
+    assert torch.equal(memory[0][1:70], whole[0][0][1:70])
+    assert torch.equal(memory[0][71:], whole[0][0][71:])
+    assert memory[0][70] != whole[0][0][70]

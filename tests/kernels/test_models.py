@@ -7,7 +7,7 @@ from unittest import mock
 import pytest
 import torch
 
-from kernels.harness import BOTH, draw, needs_triton
+from kernels.harness import BOTH, draw, generator, needs_triton, on_every_device
 from minigpt.kernels import attention as kernels
 from minigpt.kernels.dispatch import asked_for, use
 from minigpt.models import BERT, GPT, EncoderDecoder, TransformerConfig
@@ -27,7 +27,7 @@ each = pytest.mark.parametrize(("kind", "parts"), MODELS.values(), ids=MODELS)
 
 
 def model_of(kind, parts):
-    return kind(TransformerConfig(**SIZES, **parts), generator=torch.Generator().manual_seed(0))
+    return kind(TransformerConfig(**SIZES, **parts), generator=generator(0))
 
 
 def ids_of(*shape, seed=0):
@@ -44,6 +44,7 @@ def loss_of(model):
     return language_model_loss(model(*inputs, ids_of(2, 8)), targets)
 
 
+@on_every_device
 @pytest.mark.parametrize("name", BOTH)
 @each
 def test_losses_and_gradients_are_those_without_kernels(name, kind, parts):
@@ -57,6 +58,7 @@ def test_losses_and_gradients_are_those_without_kernels(name, kind, parts):
         torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
+@on_every_device
 @pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("window", [None, 3])
 def test_what_is_written_token_by_token_is_what_one_pass_gives(name, window):
@@ -69,6 +71,7 @@ def test_what_is_written_token_by_token_is_what_one_pass_gives(name, window):
     torch.testing.assert_close(torch.cat(logits, 1), expected, rtol=1e-4, atol=1e-5)
 
 
+@on_every_device
 @each
 def test_attention_is_asked_of_the_kernel_but_where_a_mask_or_dropout_is_in_the_way(kind, parts):
     model = model_of(kind, {**parts, "dropout": 0.1})

@@ -45,7 +45,8 @@ class BuildError(RuntimeError):
 class Traffic:
     """What the warps of a launch asked of global and of shared memory.
 
-    An array in shared memory that is used through a pointer (`&s[i]`, as in loads of four numbers) is not counted.
+    An array in shared memory that is used through a pointer (`&s[i]`, as in loads of four numbers) is not counted, and
+    `x[i] += 1` in global memory counts once.
 
     Args:
         requests: loads and stores of global memory, each by a warp.
