@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 Choice = Literal["auto", "torch", "triton", "interpret", "cuda"]
-"""What can be asked for. `"interpret"` is the Triton kernel on CPU tensors, run by an interpreter: slow, for tests."""
+"""What can be asked for. `"interpret"` is the Triton kernel on CPU tensors, run by an interpreter: slow, for tests.
+`"cuda"` is the kernel in CUDA C++, which softmax and matmul have; on CPU tensors it runs as C++."""
 
 Implementation = Literal["torch", "triton", "cuda"]
 """What runs."""
@@ -114,9 +115,11 @@ def implementation(
         return "triton" if oldest >= ((8, 0) if dot else (7, 5)) else "torch"
     if asked == "cuda":
         if not cuda_ok:
-            raise ValueError(f"{operation} has no implementation in CUDA C++; ask for 'auto', 'torch' or 'triton'")
-        if kinds != {"cuda"}:
-            raise ValueError(f"CUDA C++ was asked for {operation}, but its tensors are on {_names(kinds)}")
+            given = ", ".join(f"{tuple(t.shape)} {t.dtype}" for t in tensors if t is not None)
+            raise ValueError(
+                f"{operation} of {given} has no implementation in CUDA C++, as softmax and matmul have in float32; ask "
+                "for 'auto', 'torch' or 'triton'"
+            )
         return "cuda"
     require_triton(operation)
     if asked == "triton" and kinds != {"cuda"}:

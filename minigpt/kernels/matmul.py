@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from minigpt.kernels.cuda import operations as cuda
 from minigpt.kernels.dispatch import implementation
 from minigpt.kernels.reference import matmul as reference
 
@@ -61,9 +62,12 @@ def _matmul(
     a: Tensor, b: Tensor, bias: Tensor | None, residual: Tensor | None, activation: str | None, save: bool
 ) -> tuple[Tensor, Tensor]:
     # The second result is what the activation was given, for the backward pass; empty unless it is to be saved.
-    ok = a.dtype in FLOATS
-    if implementation(a, b, bias, residual, operation="matmul", triton_ok=ok, dot=True) == "torch":
+    ok = {"triton_ok": a.dtype in FLOATS, "cuda_ok": cuda.takes(a, b, bias, residual, half=True)}
+    runs = implementation(a, b, bias, residual, operation="matmul", dot=True, **ok)
+    if runs == "torch":
         y, z = reference.matmul(a, b, bias, residual, activation)
+    elif runs == "cuda":
+        y, z = cuda.matmul(a, b, bias, residual, activation)
     else:
         from minigpt.kernels.triton import matmul as kernel
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from minigpt.kernels import reference
+from minigpt.kernels.cuda import operations as cuda
 from minigpt.kernels.dispatch import implementation
 from minigpt.kernels.reference import softmax as formulas
 
@@ -31,8 +32,11 @@ def softmax(x: Float[Tensor, "*rows n"]) -> Float[Tensor, "*rows n"]:
 
 @torch.library.custom_op("minigpt::softmax", mutates_args=())
 def _softmax(x: Tensor) -> Tensor:
-    if implementation(x, operation="softmax", triton_ok=reference.is_single(x)) == "torch":
+    runs = implementation(x, operation="softmax", triton_ok=reference.is_single(x), cuda_ok=cuda.takes(x))
+    if runs == "torch":
         return formulas.softmax(x).contiguous()
+    if runs == "cuda":
+        return cuda.softmax(x)
     from minigpt.kernels.triton import softmax as kernels
 
     return kernels.softmax(x)
@@ -40,7 +44,8 @@ def _softmax(x: Tensor) -> Tensor:
 
 @torch.library.custom_op("minigpt::softmax_backward", mutates_args=())
 def _softmax_backward(grad: Tensor, y: Tensor) -> Tensor:
-    if implementation(grad, y, operation="softmax", triton_ok=reference.is_single(grad, y)) == "torch":
+    ok = {"triton_ok": reference.is_single(grad, y), "cuda_ok": True}
+    if implementation(grad, y, operation="softmax", **ok) != "triton":
         return formulas.softmax_backward(grad, y).contiguous()
     from minigpt.kernels.triton import softmax as kernels
 

@@ -24,7 +24,19 @@ def matmul(
         residual: added last.
         activation: `None`, `"gelu"` or `"gelu_tanh"`.
     """
-    z = a @ b if bias is None else torch.addmm(bias, a, b)
+    return finish(a @ b if bias is None else torch.addmm(bias, a, b), residual, activation)
+
+
+def finish(
+    z: Float[Tensor, "m n"], residual: Float[Tensor, "m n"] | None, activation: str | None
+) -> tuple[Float[Tensor, "m n"], Float[Tensor, "m n"]]:
+    """What follows a product: `activation(z) + residual`, and `z`.
+
+    Args:
+        z: the product, with its bias.
+        residual: added last.
+        activation: `None`, `"gelu"` or `"gelu_tanh"`.
+    """
     y = z if activation is None else F.gelu(z, approximate=approximation(activation))
     return (y if residual is None else y + residual), z
 
