@@ -275,3 +275,37 @@ def test_impossible_arguments_are_rejected():
         FP16.decode([1.5])
     with pytest.raises(ValueError, match="FP32 has 2\\^32 codes"):
         FP32.numbers()
+
+
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(
+    st.builds(
+        Format,
+        st.just("any"),
+        st.integers(2, 6),
+        st.integers(1, 5),
+        bias=st.none() | st.integers(-3, 20),
+        specials=st.sampled_from(["ieee", "nan", "none"]),
+    ),
+    st.sampled_from(["nearest even", "nearest away", "toward zero", "up", "down"]),
+)
+def test_any_format_keeps_its_own_numbers_and_rounds_what_lies_between_them_by_the_rule(form, rounding):
+    values = form.numbers()
+    np.testing.assert_array_equal(form.decode(form.encode(values)), values)
+    assert (values[-1], values[values > 0][0]) == (form.largest, form.smallest)
+    middle = midpoints(form)
+    for value in np.concatenate([middle[::7], np.nextafter(middle, 0)[::7]]):
+        assert form.round(value, rounding) == exact(value, form, rounding)
+
+
+@pytest.mark.parametrize(
+    ("form", "dtype"),
+    [(Format("E3M4", 3, 4), "float8_e3m4"), (Format("E4M3 of IEEE", 4, 3), "float8_e4m3")],
+    ids=lambda x: str(x),
+)
+def test_formats_that_have_no_name_here_are_those_of_ml_dtypes(form, dtype):
+    dtype = getattr(ml_dtypes, dtype)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(form.decode(codes_of(form)), codes_of(form).view(dtype).astype(np.float64))
+    for values in (middle := midpoints(form).astype(np.float32), np.nextafter(middle, np.float32(0))):
+        np.testing.assert_array_equal(form.encode(values), values.astype(dtype).view(np.uint8))
