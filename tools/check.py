@@ -33,7 +33,7 @@ STAGES: dict[str, tuple[str, list[list[str]]]] = {
     "links": ("links inside the book", [["sh", "tools/book.sh"], [*PYTHON, "tools/links.py", "_build/html"]]),
     "kernels": (
         "every kernel compiles for every GPU, within its budget of registers and memory",
-        [[*PYTHON, "-m", "minigpt.kernels.check"]],
+        [[*PYTHON, "-m", "minigpt.kernels.check", "--against", "benchmarks/results/compiled.json"]],
     ),
     "unit": ("unit tests, and the rules for chapters", [[*PYTEST, "tests"]]),
     "notebooks": (

@@ -94,6 +94,13 @@ def test_what_the_command_found_can_be_stored(monkeypatch, tmp_path):
     usage = {"registers": 32, "local": 0, "shared": 64, "matrix": None}
     assert before["kernels"] == [{"module": "a", "kernel": "fine", "usage": {"80": usage}}]
     assert before["versions"]["triton"] == triton.__version__
+    assert command.main(["--jobs", "1", "--against", str(path)]) == 0
+    tasks[0] = dataclasses.replace(fine, run=lambda: Usage(registers=33, local=0, shared=64, matrix=None))
+    assert command.main(["--jobs", "1", "--against", str(path)]) == 1
+    path.write_text(json.dumps({**before, "versions": {"triton": "3.6.0"}}), encoding="utf-8")
+    assert command.main(["--jobs", "1", "--against", str(path)]) == 0, "another compiler may find other numbers"
+    assert command.main(["--jobs", "1", "--store", str(path)]) == 0
+    before = json.loads(path.read_text(encoding="utf-8"))
     tasks.append(wide)
     assert command.main(["--jobs", "1", "--store", str(path)]) == 1
     assert json.loads(path.read_text(encoding="utf-8")) == before, "what is broken is not stored"

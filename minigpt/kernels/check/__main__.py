@@ -12,7 +12,7 @@ from pathlib import Path
 
 from minigpt.files import atomic_write
 from minigpt.kernels.check import cuda_kernels
-from minigpt.kernels.check.report import report
+from minigpt.kernels.check.report import is_stale, report
 from minigpt.kernels.check.table import ARCHITECTURES, Task, Usage
 from minigpt.kernels.cuda.compile import cuobjdump, has_nvrtc
 from minigpt.kernels.dispatch import has_triton
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--store", type=Path, help="write what was found to this file, from which the book has its tables"
     )
+    parser.add_argument("--against", type=Path, help="such a file, which must say what is found now")
     asked = parser.parse_args(arguments)
     tasks = [
         task
@@ -86,6 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         broken += bool(faults)
         print(f"{task.name:{width}}  {task.architecture:4}  {numbers}", *(f"\n  BROKEN: {fault}" for fault in faults))
     print(f"{len(tasks)} compilations, {broken} broken")
+    if asked.against and not broken and is_stale(json.loads(asked.against.read_text(encoding="utf-8")), report(found)):
+        print(f"{asked.against} tells otherwise, by the same compilers: run this again with --store {asked.against}")
+        return 1
     if asked.store and not broken:
         with atomic_write(asked.store) as file:
             file.write(json.dumps(report(found), indent=1) + "\n")

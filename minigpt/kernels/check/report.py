@@ -34,3 +34,13 @@ def report(found: Iterable[tuple[Task, Usage]]) -> dict[str, Any]:
         "architectures": {str(number): architecture.name for number, architecture in ARCHITECTURES.items()},
         "kernels": list(kernels.values()),
     }
+
+
+def is_stale(stored: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether a stored report says something else than the one made now; those of other compilers may.
+
+    Args:
+        stored: what was read.
+        found: what `report` gives now.
+    """
+    return stored["versions"] == found["versions"] and stored != found
