@@ -98,7 +98,7 @@ def test_beams_end_at_a_stop_string_with_the_ids_up_to_it(minigpt, folder, model
     line = json.loads(minigpt(*args).out)
     assert line["reason"] == "stop"
     assert bytes(line["ids"]).endswith(stop.encode())
-    assert bytes(line["ids"]) == line["text"].encode() + stop.encode()
+    assert bytes(line["ids"]).decode(errors="replace") == line["text"] + stop
     assert len(line["ids"]) < len(found.ids)
 
 

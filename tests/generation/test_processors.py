@@ -165,7 +165,7 @@ def test_the_hottest_temperatures_leave_what_is_ruled_out_ruled_out(hot):
 
 @pytest.mark.parametrize("penalty", [1e-40, 1e-4, 1e4, 1e300])
 def test_a_penalty_beyond_what_logits_can_hold_is_refused(penalty):
-    with pytest.raises(ValueError, match="repetition_penalty=.* from 0.001 to 1000"):
+    with pytest.raises(ValueError, match=r"repetition_penalty=.* from 0\.001 to 1000"):
         Sampling(repetition_penalty=penalty)
 
 
