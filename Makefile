@@ -69,6 +69,10 @@ assignments: env-course ## write source, release and zip of each chapter's exerc
 bench: env-bench ## measure the package beside its peers and store the tables (ten minutes or more, on a quiet machine)
 	@for benchmark in benchmarks/*.py; do echo "== $$benchmark"; $(PY) "$$benchmark" || exit 1; done
 
+.PHONY: gpu
+gpu: $(if $(PYTHON),,env-course) ## test and measure the kernels on this machine's GPU (PYTHON=python3 for one that has torch; PARTS="tests matmul")
+	@$(or $(PYTHON),$(PY)) tools/gpu.py $(PARTS)
+
 .PHONY: publish
 publish: env-book ## write the repository's address into every place that shows it (REPOSITORY=https://host/owner/name, or none)
 	@if [ -z '$(REPOSITORY)' ]; then \

@@ -65,12 +65,14 @@ RESULTS = Path(__file__).with_name("results") / "parallel.json"
 ROUNDS = 5
 SEED = 1
 DOT, MATRIX, LOOPED_MATRIX = 32_768, 1024, 96
-PAGES, CHUNK, REAL_FILES = 8_000, 200, 800
+PAGES, CHUNK, REAL_FILES, REAL_CHUNK = 4_000, 200, 400, 20
 SIZES = (500, 1_000, 2_000, 4_000, 8_000)
 MEGABYTES = 768
 WIDTH = 4096
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 BATCHES, READ = (1, 2, 4, 8, 16, 32, 64), 32
+
+SETTINGS = {"pages": PAGES, "chunk": CHUNK, "files": REAL_FILES, "chunk of files": REAL_CHUNK}
 
 # For the BLAS of NumPy: what it may use of the vector instructions, numbers in one, and operations of one instruction.
 INSTRUCTIONS = {
@@ -458,10 +460,11 @@ def workers() -> dict[str, object]:
         programs = {
             "cleaning": (Cleaning(folder, PAGES), CHUNK),
             "cleaning, signatures in the workers": (Cleaning(folder, PAGES, signatures=True), CHUNK),
-            "tokenizing Python's sources": (Tokenizing(folder), 20),
+            "tokenizing Python's sources": (Tokenizing(folder), REAL_CHUNK),
         }
         found = {name: compare(program, chunk) for name, (program, chunk) in programs.items()}
         return {
+            "settings": SETTINGS,
             "programs": found,
             "growing": growing(folder),
         }

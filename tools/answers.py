@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import linecache
 import os
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def run(attempt: Attempt) -> Outcome:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for where, source in asdict(attempt).items():
+            # Triton reads the text of a kernel, which Python looks up here for code that has no file.
+            linecache.cache[f"<{where}>"] = (len(source), None, source.splitlines(keepends=True), f"<{where}>")
             try:
                 exec(compile(source, f"<{where}>", "exec"), namespace)
             except BaseException as error:

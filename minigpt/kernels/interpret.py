@@ -7,7 +7,7 @@ ties to even. Floats of 8 bits saturate, as NVIDIA's conversions do.
 
 What the interpreter does not see: programs run one after the other, so there are no races; memory is read wherever a
 pointer points, so an overrun goes unnoticed; a product of float32 is exact to float32, never TF32. A reduction of
-bfloat16 is calculated in float32 and rounded once.
+bfloat16 is calculated in float32 and rounded once. The first two are seen by `minigpt.kernels.watch`.
 """
 
 from __future__ import annotations
@@ -76,6 +76,12 @@ def is_narrow(handle: interpreter.TensorHandle) -> bool:
 class Builder(interpreter.InterpreterBuilder):
     """Triton's interpreter of single operations, with the narrow formats calculated in float32."""
 
+    def begin(self, name: str, arguments: Iterable[Any]) -> None:
+        """Called before the first program of a launch, with the kernel's name and its arguments."""
+
+    def end(self) -> None:
+        """Called after the last program."""
+
     def cast_impl(self, src, dst_type):
         """Convert to another type."""
         if is_narrow(src) or dst_type.scalar.is_fp8() or dst_type.scalar in NARROW:
@@ -133,6 +139,9 @@ class Builder(interpreter.InterpreterBuilder):
         return super().create_atomic_rmw(rmwOp, ptr, val, mask, sem, scope)
 
 
+_builders: list[Callable[[], Builder]] = []
+
+
 def _reduced(apply: Callable[..., Any]) -> Callable[..., Any]:
     # tl.sum, tl.max, tl.cumsum and the like: narrow formats are widened before, and narrowed once after.
     def wide(block: tl.tensor) -> tl.tensor:
@@ -184,7 +193,7 @@ def check_version() -> None:
 
 @contextmanager
 def _interpreting() -> Iterator[Builder]:
-    builder = Builder()
+    builder = _builders[-1]() if _builders else Builder()
     reductions = interpreter.ReduceScanOpInterface
     languages = types.SimpleNamespace(__globals__={"tl": tl, "core": tl.core})
     with _lock, triton.knobs.runtime.scope(), np.errstate(all="ignore"), warnings.catch_warnings():
@@ -202,6 +211,20 @@ def _interpreting() -> Iterator[Builder]:
                 inner.restore()
         finally:
             scope.restore()
+
+
+@contextmanager
+def built_by(make: Callable[[], Builder]) -> Iterator[None]:
+    """Interpret with another interpreter of single operations within a `with` block.
+
+    Args:
+        make: gives one for each launch.
+    """
+    _builders.append(make)
+    try:
+        yield
+    finally:
+        _builders.pop()
 
 
 @contextmanager
@@ -251,6 +274,7 @@ def interpret(function: JITFunction, grid: tuple[int, ...] | Callable[[dict], tu
         builder.set_grid_dim(*size)
         kernel = _rewritten(function.fn)
         programs = list(itertools.product(*map(range, size)))
+        builder.begin(function.__name__, bound.arguments.values())
         for program in _orders[-1](programs) if _orders else programs:
             builder.set_grid_idx(*program)
             try:
@@ -258,6 +282,7 @@ def interpret(function: JITFunction, grid: tuple[int, ...] | Callable[[dict], tu
             except Exception as error:
                 error.add_note(f"in program {program} of {size} of the interpreted kernel {function.__name__}")
                 raise
+        builder.end()
 
 
 class Launcher:
@@ -267,7 +292,7 @@ class Launcher:
         kernel: a function under `@triton.jit`.
 
     Raises:
-        ValueError: if it is none; at a launch, if its tensors are not all on one kind of device.
+        ValueError: if it is none; at a launch, if its tensors are not all on one device.
     """
 
     def __init__(self, kernel: JITFunction) -> None:
@@ -282,12 +307,15 @@ class Launcher:
 
         def launch(*args, **meta):
             values = (getattr(value, "base", value) for value in (*args, *meta.values()))
-            kinds = {value.device.type for value in values if isinstance(value, torch.Tensor)}
-            if len(kinds) > 1:
-                places = " and ".join(sorted(kinds))
+            devices = {value.device for value in values if isinstance(value, torch.Tensor)}
+            if len(devices) > 1:
+                places = " and ".join(sorted(map(str, devices)))
                 raise ValueError(f"{self.kernel.__name__} got tensors on {places}; move all to one device")
-            if kinds == {"cpu"}:
+            device = devices.pop() if devices else torch.device("cuda")
+            if device.type == "cpu":
                 return interpret(self.kernel, grid, *args, **meta)
-            return self.kernel[grid](*args, **meta)
+            # Triton launches on the current device, which need not be that of the tensors.
+            with torch.cuda.device(device):
+                return self.kernel[grid](*args, **meta)
 
         return launch

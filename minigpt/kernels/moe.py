@@ -98,7 +98,7 @@ def moe(
     found = grouped_matmul(hidden, w_out, Routes(rows, routes.order, routes.ends))
     # Back in the order of the choices, where those of a token stand side by side.
     back = torch.empty_like(routes.order).scatter_(0, routes.order, rows)
-    return (found[back].unflatten(0, chosen.shape) * gates[..., None].to(found.dtype)).sum(1)
+    return (found[back].view(*chosen.shape, found.shape[1]) * gates[..., None].to(found.dtype)).sum(1)
 
 
 @torch.library.custom_op("minigpt::grouped_matmul", mutates_args=())

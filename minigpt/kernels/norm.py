@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,9 +11,6 @@ from torch import Tensor
 from minigpt.kernels import reference
 from minigpt.kernels.dispatch import Implementation, implementation
 from minigpt.kernels.reference import norm as formulas
-
-WIDEST = 8192
-"""Longest row that the kernels take: of longer ones, backward passes hold more numbers than there are registers."""
 
 
 def layer_norm(
@@ -90,8 +89,14 @@ def _check(x: Tensor, weight: Tensor, eps: float) -> None:
 
 
 def _runs(name: str, *tensors: Tensor | None) -> Implementation:
-    fits = tensors[0].shape[-1] <= WIDEST and reference.is_single(*tensors)
-    return implementation(*tensors, operation=name, triton_ok=fits)
+    return implementation(*tensors, operation=name, triton_ok=reference.is_single(*tensors))
+
+
+def _kernels(x: Tensor) -> ModuleType:
+    # A row that fits stays in registers; a longer one is read in pieces.
+    from minigpt.kernels.triton import norm, norm_wide
+
+    return norm if x.shape[-1] <= norm.WIDEST else norm_wide
 
 
 def _contiguous(*tensors: Tensor) -> tuple[Tensor, ...]:
@@ -110,9 +115,7 @@ def _fake_numbers(x: Tensor) -> Tensor:
 def _layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     if _runs("layer_norm", x, weight, bias) == "torch":
         return _contiguous(*formulas.layer_norm(x, weight, bias, eps))
-    from minigpt.kernels.triton import norm as kernels
-
-    return kernels.layer_norm(x, weight, bias, eps)
+    return _kernels(x).layer_norm(x, weight.contiguous(), bias if bias is None else bias.contiguous(), eps)
 
 
 @_layer_norm.register_fake
@@ -126,9 +129,7 @@ def _layer_norm_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     if _runs("layer_norm", x, grad, weight) == "torch":
         return _contiguous(*formulas.layer_norm_backward(grad, x, weight, mean, scale))
-    from minigpt.kernels.triton import norm as kernels
-
-    return kernels.layer_norm_grad(grad, x, weight, mean, scale, has_bias)
+    return _kernels(x).layer_norm_grad(grad, x, weight.contiguous(), mean, scale, has_bias)
 
 
 @_layer_norm_backward.register_fake
@@ -156,9 +157,7 @@ _layer_norm.register_autograd(_layer_norm_gradients, setup_context=_keep_layer_n
 def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
     if _runs("rms_norm", x, weight) == "torch":
         return _contiguous(*formulas.rms_norm(x, weight, eps))
-    from minigpt.kernels.triton import norm as kernels
-
-    y, _, scale = kernels.rms_norm(x, None, weight, eps)
+    y, _, scale = _kernels(x).rms_norm(x, None, weight.contiguous(), eps)
     return y, scale
 
 
@@ -174,9 +173,7 @@ def _rms_norm_backward(
     if _runs("rms_norm", x, grad, total_grad, weight) == "torch":
         x_grad, weight_grad = formulas.rms_norm_backward(grad, x, weight, scale)
         return _contiguous(x_grad if total_grad is None else x_grad + total_grad, weight_grad)
-    from minigpt.kernels.triton import norm as kernels
-
-    return kernels.rms_norm_grad(grad, total_grad, x, weight, scale)
+    return _kernels(x).rms_norm_grad(grad, total_grad, x, weight.contiguous(), scale)
 
 
 @_rms_norm_backward.register_fake
@@ -201,9 +198,7 @@ def _add_rms_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tu
         total = x + residual
         y, scale = formulas.rms_norm(total, weight, eps)
         return _contiguous(y, total, scale)
-    from minigpt.kernels.triton import norm as kernels
-
-    return kernels.rms_norm(x, residual, weight, eps)
+    return _kernels(x).rms_norm(x, residual, weight.contiguous(), eps)
 
 
 @_add_rms_norm.register_fake

@@ -72,8 +72,8 @@ def scaled_matmul(
     return _scaled_matmul(a, b, a_scales, b_scales, dtype)
 
 
-def _runs_on(x: Tensor, code: torch.dtype, operation: str, dot: bool) -> str:
-    # GPUs convert to 8-bit floats from compute capability 8.9 on.
+def runs_on(x: Tensor, code: torch.dtype, operation: str, dot: bool) -> str:
+    """The implementation for a tensor, and a type of 8 bits: GPUs know such floats from compute capability 8.9 on."""
     new = code == torch.int8 or not x.is_cuda or capability(x.device) >= (8, 9)
     ok = new and (dot or x.dtype in FLOATS)
     return implementation(x, operation=operation, triton_ok=ok, dot=dot)
@@ -81,7 +81,7 @@ def _runs_on(x: Tensor, code: torch.dtype, operation: str, dot: bool) -> str:
 
 @torch.library.custom_op("minigpt::quantize", mutates_args=())
 def _quantize(x: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    if _runs_on(x, dtype, "quantize", dot=False) == "torch":
+    if runs_on(x, dtype, "quantize", dot=False) == "torch":
         return reference.quantize(x, dtype)
     from minigpt.kernels.triton import quantize as kernel
 
@@ -95,7 +95,7 @@ def _(x, dtype):
 
 @torch.library.custom_op("minigpt::scaled_matmul", mutates_args=())
 def _scaled_matmul(a: Tensor, b: Tensor, a_scales: Tensor, b_scales: Tensor, dtype: torch.dtype) -> Tensor:
-    if _runs_on(a, a.dtype, "scaled_matmul", dot=True) == "torch":
+    if runs_on(a, a.dtype, "scaled_matmul", dot=True) == "torch":
         return reference.scaled_matmul(a, b, a_scales, b_scales, dtype).contiguous()
     from minigpt.kernels.triton import quantize as kernel
 

@@ -10,6 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from minigpt.kernels import attention as kernels
+from minigpt.kernels.dispatch import asked_for
 from minigpt.nn.cache import LayerCache
 from minigpt.nn.linear import Linear
 from minigpt.nn.mask import causal_mask
@@ -211,6 +213,9 @@ class Attention(nn.Module):
         return tuple(part.transpose(1, 2) for part in both.unflatten(-1, (-1, self.d_head)).chunk(2, dim=2))
 
     def _mix(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+        if asked_for() and mask is None and not (self.training and self.dropout):
+            mixed = _by_kernels(q, k, v, causal, self.window if causal else None)
+            return self.output(mixed.transpose(1, 2).flatten(2))
         n_queries, n_keys = q.shape[2], k.shape[2]
         # A query that is the last position sees all keys; PyTorch knows the causal mask of a square by itself.
         narrow = self.window is not None and self.window < n_keys
@@ -236,6 +241,15 @@ class Attention(nn.Module):
             f"n_heads={self.n_heads}, n_kv_heads={self.n_kv_heads}, d_head={self.d_head}, causal={self.causal}, "
             f"window={self.window}"
         )
+
+
+def _by_kernels(q: Tensor, k: Tensor, v: Tensor, causal: bool, window: int | None) -> Tensor:
+    # A token that is written after others is one query at a long cache, for which there is a kernel without gradient.
+    if q.shape[2] == 1 and not (torch.is_grad_enabled() and any(x.requires_grad for x in (q, k, v))):
+        if window is not None:
+            k, v = k[:, :, -window:], v[:, :, -window:]
+        return kernels.decode_attention(q[:, :, 0], k, v).unsqueeze(2)
+    return kernels.attention(q, k, v, causal=causal, window=window)
 
 
 def _scaled_dot_product(q: Tensor, k: Tensor, v: Tensor, **options: Any) -> Tensor:

@@ -15,6 +15,7 @@ BLOCK = 32
 
 MX_ELEMENTS = {"MXFP8 E4M3": FP8_E4M3, "MXFP8 E5M2": FP8_E5M2, "MXFP6 E2M3": FP6_E2M3, "MXFP6 E3M2": FP6_E3M2}
 MX_ELEMENTS["MXFP4"] = FP4_E2M1
+"""The floating-point elements of the standard, which also has one of whole numbers, MXINT8."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Blocks:
     def decode(self) -> NDArray[np.float64]:
         """The values, shape `(..., length)`: element times scale, and NaN in a block whose scale is NaN."""
         values = self.element.decode(self.codes) * E8M0.decode(self.scales)[..., None]
-        return values.reshape(*values.shape[:-2], -1)[..., : self.length]
+        return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])[..., : self.length]
 
 
 def encode_blocks(
@@ -61,7 +62,7 @@ def encode_blocks(
 
     Args:
         values: shape `(..., length)`.
-        element: the format of the elements; `MX_ELEMENTS` names those of the standard.
+        element: the format of the elements; `MX_ELEMENTS` names the floating-point ones of the standard.
         block: how many values share a scale, at least 1.
         rounding: of the elements.
         generator: for stochastic rounding.
@@ -74,7 +75,7 @@ def encode_blocks(
         raise ValueError(f"values of shape {values.shape} in blocks of {block}; expected at least one dimension and 1")
     length = values.shape[-1]
     filling = [(0, 0)] * (values.ndim - 1) + [(0, -length % block)]
-    groups = np.pad(values, filling).reshape(*values.shape[:-1], -1, block)
+    groups = np.pad(values, filling).reshape(*values.shape[:-1], -(-length // block), block)
     top = np.abs(groups).max(-1, initial=0.0)
     broken = ~np.isfinite(top)
     exponent = np.frexp(np.where(broken, 1.0, top))[1] - 1 - element.largest_exponent

@@ -44,7 +44,7 @@ class Format:
             others, and there is no zero.
 
     Raises:
-        ValueError: if a width is out of range, or the numbers do not fit in float64.
+        ValueError: if a width is out of range, no normal number is left, or the numbers do not fit in float64.
     """
 
     name: str
@@ -63,6 +63,11 @@ class Format:
             )
         if self.specials not in get_args(Specials):
             raise ValueError(f"specials={self.specials!r} is unknown; choose one of {get_args(Specials)}")
+        if self.specials == "ieee" and self.exponent_bits == 1 and self.subnormals:
+            raise ValueError(
+                f"{self.name} has one exponent bit, and with specials='ieee' no normal number is left; "
+                "expected at least 2 bits, or other specials"
+            )
         if self.bias is None:
             object.__setattr__(self, "bias", 2 ** (self.exponent_bits - 1) - 1)
         if self.largest_exponent > 1023 or self.smallest_exponent - self.fraction_bits < -1074:

@@ -52,13 +52,15 @@ class LossScale:
 
         Args:
             gradients: arrays or tensors of floating-point numbers in a format wide enough for the quotient: FP32, as
-                master weights have it.
+                master weights have it. `None` stands for a parameter that got no gradient.
 
         Returns:
             Whether all of them were finite, that is, whether to make the step.
         """
         finite = True
         for gradient in gradients:
+            if gradient is None:
+                continue
             gradient /= self.scale
             # Also false for NaN, which compares as false with everything.
             finite = finite and bool((abs(gradient) < math.inf).all())

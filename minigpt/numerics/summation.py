@@ -27,10 +27,14 @@ def total(
     - `"naive"`: one after the other. Error at most about `n u` times the sum of sizes, `u` half of epsilon.
     - `"pairwise"`: the sums of two halves, and so on down: at most about `log2(n) u` (Higham, 2002, section 4.2).
     - `"blocked"`: sums of blocks of `block` values, then the sum of these, each naively.
-    - `"kahan"`: naive, but what rounding took away from the sum is kept and given to the next value: at most about
-      `2 u`, whatever `n` (Kahan, 1965).
+    - `"kahan"`: naive, but what rounding took away from the sum is kept and given to the next value (Kahan, 1965): at
+      most `2 u` and a term of the order of `n u^2` (Higham, 2002, section 4.3), so about `2 u` as long as `n u` is
+      small. In a short format it is not: 131,072 ones in BF16 add up to 65,536.
     - `"neumaier"`: the same, but what was lost is collected until the end, and is right when the value is larger than
-      the sum, too (Neumaier, 1974).
+      the sum, too (Neumaier, 1974). What was lost is itself a naive sum in the format: at most about `u` and a term of
+      the order of `n^2 u^2`, so in a short format this stagnates long before Kahan's sum does.
+
+    After an overflow the last two give NaN where the others give an infinity.
 
     An addition is made in float64 and rounded once. For formats of at most 25 digits that is the addition of the format
     itself (Figueroa, 1995), and for FP64 the machine's own.
@@ -47,7 +51,8 @@ def total(
         Shape `(...)`; zeros where `n` is 0.
 
     Raises:
-        ValueError: if the method is unknown, the block is empty, or stochastic rounding has no generator.
+        ValueError: if the method is unknown, the block is empty, the values are a single number, or stochastic
+            rounding has no generator.
     """
     if method not in get_args(Method):
         raise ValueError(f"method={method!r} is unknown; choose one of {', '.join(map(repr, get_args(Method)))}")
@@ -59,7 +64,10 @@ def total(
     def rounded(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return form.round(x, rounding, generator=generator)
 
-    rows = np.moveaxis(form.round(values), -1, 0)  # the summands come first, so that rows[i] is the i-th
+    values = form.round(values)
+    if not values.ndim:
+        raise ValueError(f"a sum of the single number {values}; expected an array with at least one dimension")
+    rows = np.moveaxis(values, -1, 0)  # the summands come first, so that rows[i] is the i-th
     match method:
         case "naive":
             return _naive(rows, rounded)
@@ -67,7 +75,7 @@ def total(
             return _pairwise(rows, rounded)
         case "blocked":
             parts = [_naive(rows[i : i + block], rounded) for i in range(0, len(rows), block)]
-            return _naive(np.array(parts).reshape(-1, *rows.shape[1:]), rounded)
+            return _naive(np.array(parts).reshape(len(parts), *rows.shape[1:]), rounded)
         case "kahan":
             return _kahan(rows, rounded)
     return _neumaier(rows, rounded)

@@ -56,7 +56,7 @@ def simulate(
     """Run tasks on a pool: each chunk goes to the worker that is free first (list scheduling; Graham, 1969).
 
     Without costs of handing out, the time of the tasks is at most `total / workers + (1 - 1 / workers) * largest chunk`
-    (Graham's theorem 1, for tasks that do not wait for one another).
+    (Graham's argument, for tasks that do not wait for one another).
 
     Args:
         tasks: seconds of each, in the order of the queue, at least 0.
@@ -70,7 +70,7 @@ def simulate(
     Raises:
         ValueError: if a number is out of range, or there is no task.
     """
-    if not tasks or min(tasks) < 0:
+    if not len(tasks) or min(tasks) < 0:
         raise ValueError(f"there are {len(tasks)} tasks; at least one is needed, and none may take less than 0 seconds")
     if workers < 1 or chunk < 1:
         raise ValueError(f"workers={workers} and chunk={chunk} must be at least 1")

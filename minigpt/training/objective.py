@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from minigpt.data.loader import IGNORED
+from minigpt.kernels.dispatch import asked_for
+from minigpt.kernels.loss import cross_entropy
 
 
 def language_model_loss(
@@ -35,11 +37,14 @@ def language_model_loss(
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction={reduction!r} is not known; use 'mean' or 'sum'")
-    logits, targets = logits.flatten(0, -2).float(), targets.flatten()
-    total = F.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+    logits, targets = logits.flatten(0, -2), targets.flatten()
+    if asked_for():
+        total = cross_entropy(logits, targets, ignored=IGNORED, reduction="sum")
+    else:
+        total = F.cross_entropy(logits.float(), targets, ignore_index=IGNORED, reduction="sum")
     if z_loss:
         counts = targets != IGNORED
-        total = total + z_loss * (torch.logsumexp(logits, dim=-1).square() * counts).sum()
+        total = total + z_loss * (torch.logsumexp(logits.float(), dim=-1).square() * counts).sum()
     if reduction == "sum":
         return total
     n = int((targets != IGNORED).sum())

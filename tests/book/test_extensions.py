@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import yaml
-from minigpt_book import accessible, api, benchmarks, offline, student
+from minigpt_book import accessible, api, benchmarks, kernels, offline, student
 from minigpt_book.notebooks import page, without_grading
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -269,6 +269,38 @@ def test_a_path_that_leads_nowhere_is_an_error() -> None:
         benchmarks.rows(RESULTS, "training[vocab_size].seconds.ours", ["tokens"], [])
     with pytest.raises(ValueError, match="the head names"):
         benchmarks.rows(RESULTS, "kinds.*.*", ["text"], [])
+
+
+def test_a_table_of_kernels_tells_what_was_compiled_and_where_it_ran(tmp_path: Path) -> None:
+    """Registers and spills come from the check, devices from what `make gpu` stored; nothing is typed by hand."""
+    usage = {"registers": 255, "local": 8, "shared": 0, "matrix": "mma.sync"}
+    kernels_of = [{"module": "softmax", "kernel": "softmax_forward 64", "usage": {"80": usage}}]
+    compiled = {
+        "architectures": {"75": "T4", "80": "A100"},
+        "kernels": [*kernels_of, {**kernels_of[0], "module": "moe"}],
+    }
+    assert kernels.runs(tmp_path) == {}
+    assert kernels.rows(compiled, {"softmax"}, {}) == [
+        ["module", "kernel", "T4 (sm_75)", "A100 (sm_80)", "matrices", "run on"],
+        ["softmax", "softmax_forward 64", "–", "255 + 8 B", "mma.sync", "no GPU yet"],
+    ]
+    (tmp_path / "nvidia-h200").mkdir()
+    stored = {"device": {"name": "NVIDIA H200"}, "date": "2026-11-28", "rows": [{"operation": "softmax"}]}
+    (tmp_path / "nvidia-h200" / "memory.json").write_text(json.dumps(stored), encoding="utf-8")
+    (tmp_path / "nvidia-h200" / "moe.json").write_text(json.dumps({**stored, "rows": []}), encoding="utf-8")
+    ran = kernels.runs(tmp_path)
+    assert [line[-1] for line in kernels.rows(compiled, {"softmax", "moe"}, ran)[1:]] == [
+        "NVIDIA H200, 2026-11-28",
+        "no GPU yet",
+    ]
+
+
+def test_every_module_of_kernels_belongs_to_a_benchmark() -> None:
+    """Or its kernels could never be told to have run."""
+    stored = json.loads((ROOT / "benchmarks" / "results" / "compiled.json").read_text(encoding="utf-8"))
+    assert {entry["module"] for entry in stored["kernels"]} == {
+        name for names in kernels.PARTS.values() for name in names
+    }
 
 
 def test_a_type_is_found_under_the_package_that_offers_it() -> None:

@@ -13,7 +13,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch._dynamo.trace_rules import get_torch_obj_rule_map
@@ -25,13 +25,24 @@ get_torch_obj_rule_map()
 
 needs_triton = pytest.mark.skipif(not has_triton(), reason="Triton is not installed (there are wheels for Linux alone)")
 
+on_every_device = pytest.mark.usefixtures("device")
+"""A test that runs on a CPU and, where there is one, on a GPU; see `conftest.py`."""
+
 BOTH = ["torch", pytest.param("interpret", marks=needs_triton)]
-"""What runs on a CPU: the reference, and the kernel in the interpreter."""
+"""What runs on a CPU: the reference, and the kernel in the interpreter; on a GPU the compiled kernel."""
 
 examples = settings(
-    derandomize=True, deadline=None, max_examples=12, database=None, phases=set(Phase) - {Phase.explain}
+    derandomize=True,
+    deadline=None,
+    max_examples=12,
+    database=None,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # all examples of a test run on one device
 )
 """For `@given`: a dozen examples, the same in every run."""
+
+few_examples = settings(examples, max_examples=4)
+"""The same for tensors that are large."""
 
 BAND = 512
 """Elements before and behind a guarded tensor: as far as a block reaches beyond a row in the tests."""
@@ -61,19 +72,21 @@ class Guards:
     def __init__(self) -> None:
         self.buffers: list[tuple[Tensor, Tensor, int]] = []
 
-    def buffer(self, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    def buffer(
+        self, size: tuple[int, ...], stride: tuple[int, ...], dtype: torch.dtype, device: torch.device | str | None
+    ) -> Tensor:
         """A tensor, all poison, with bands around it and poison between its elements where its strides leave gaps."""
         extent = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True)) if math.prod(size) else 0
         bits, value = poison(dtype, len(self.buffers))
-        memory = torch.full((extent + 2 * BAND,), value, dtype=bits)
-        outside = torch.ones(len(memory), dtype=torch.bool)
+        memory = torch.full((extent + 2 * BAND,), value, dtype=bits, device=device)
+        outside = torch.ones(len(memory), dtype=torch.bool, device=device)
         outside.as_strided(size, stride, BAND).fill_(False)
         self.buffers.append((memory, outside, value))
         return memory.view(dtype).as_strided(size, stride, BAND)
 
     def copy(self, x: Tensor) -> Tensor:
         """The same values, strides and need of a gradient, within bands."""
-        copy = self.buffer(tuple(x.shape), x.stride(), x.dtype)
+        copy = self.buffer(tuple(x.shape), x.stride(), x.dtype, x.device)
         copy.copy_(x.detach())
         return copy.requires_grad_(x.requires_grad)
 
@@ -103,11 +116,11 @@ def guarded(*tensors: Tensor | None) -> Iterator[list[Tensor | None]]:
     def empty(*size, dtype=None, device=None, **_) -> Tensor:
         size = size_of(size)
         strides = tuple(math.prod(size[i + 1 :]) for i in range(len(size)))
-        return guards.buffer(size, strides, dtype or torch.get_default_dtype())
+        return guards.buffer(size, strides, dtype or torch.get_default_dtype(), device)
 
     def empty_like(x, *, dtype=None, **named) -> Tensor:
         like = _empty_like(x, dtype=dtype, **named)
-        return guards.buffer(tuple(like.shape), like.stride(), like.dtype)
+        return guards.buffer(tuple(like.shape), like.stride(), like.dtype, like.device)
 
     changed: dict[str, Callable[..., Tensor]] = {
         "empty": empty,
@@ -125,14 +138,14 @@ def guarded(*tensors: Tensor | None) -> Iterator[list[Tensor | None]]:
 
 @contextmanager
 def interpreted() -> Iterator[None]:
-    """Run the Triton kernels on the CPU."""
+    """Run the Triton kernels: on a CPU in the interpreter."""
     with use("interpret"):
         yield
 
 
 @contextmanager
 def reversed_programs() -> Iterator[None]:
-    """Run the programs of each kernel from the last to the first: a GPU promises no order."""
+    """Run the programs of each interpreted kernel from the last to the first: a GPU promises no order."""
     from minigpt.kernels.interpret import program_order
 
     with program_order(reversed):
@@ -169,9 +182,24 @@ def assert_as_accurate(ours: Tensor, plain: Tensor, exact: Tensor) -> None:
     assert error <= allowed, f"error {error:.2e} where {allowed:.2e} is allowed"
 
 
+def assert_is_product(ours: Tensor, left: Tensor, right: Tensor, code: torch.dtype) -> None:
+    """Our result is the product of two matrices in float64, of numbers that were stored in 8 bits.
+
+    On a GPU, sums of 8-bit floats may have no more than 14 bits (Hopper), which is allowed for.
+    """
+    slack = 2**-12 if ours.is_cuda and code.is_floating_point else 2**-22
+    error, eps = (ours.double() - left @ right).abs(), torch.finfo(ours.dtype).eps
+    assert (error <= slack * (left.abs() @ right.abs()) + eps * (left @ right).abs() + 1e-7).all()
+
+
+def generator(seed: int) -> torch.Generator:
+    """What draws numbers on the device of the test."""
+    return torch.Generator(torch.get_default_device()).manual_seed(seed)
+
+
 def draw(*size: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Numbers from -2 to 2, the same on every machine."""
-    return (torch.rand(size, generator=torch.Generator().manual_seed(seed)) * 4 - 2).to(dtype)
+    """Numbers from -2 to 2; on a CPU the same on every machine."""
+    return (torch.rand(size, generator=generator(seed)) * 4 - 2).to(dtype)
 
 
 widths = st.one_of(st.sampled_from([1, 2, 3, 31, 64, 97, 128, 257]), st.integers(1, 300))

@@ -17,11 +17,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.activation import gelu, swiglu
 from minigpt.kernels.dispatch import use
+
+pytestmark = on_every_device
 
 
 def torch_gelu(x):

@@ -2,10 +2,14 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kernels.harness import BOTH, draw, guarded, interpreted, needs_triton, reversed_programs
+from kernels.harness import BOTH, draw, examples, guarded, interpreted, needs_triton, on_every_device, reversed_programs
 from minigpt.kernels.adamw import adamw
 from minigpt.kernels.dispatch import use
+
+pytestmark = on_every_device
 
 SIZES = [(3, 5), (1,), (0, 4), (2048,), (70, 61), ()]
 SETTINGS = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.3}
@@ -65,6 +69,31 @@ def test_nothing_beside_the_tensors_is_touched_and_programs_run_in_any_order():
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
+@needs_triton
+@examples
+@given(sizes=st.lists(st.lists(st.sampled_from([0, 1, 3, 31, 64, 97]), max_size=2).map(tuple), min_size=1, max_size=5))
+def test_the_kernel_takes_any_number_of_tensors_of_any_shape(sizes):
+    results = []
+    for name in ("torch", "interpret"):
+        params, (means, squares) = state(sizes=sizes)
+        with use(name), guarded(*params, *gradients(1, sizes=sizes), *means, *squares) as copies:
+            p, g, m, v = (copies[i * len(sizes) : (i + 1) * len(sizes)] for i in range(4))
+            adamw(p, g, m, v, step=1, **SETTINGS)
+        results.append([*p, *m, *v])
+    for ours, plain in zip(*results, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_nan_and_infinity_in_a_gradient_touch_their_own_number_alone(name):
+    params, averages = state(sizes=[(2, 3)])
+    (grad,) = gradients(1, sizes=[(2, 3)])
+    grad[0, 1], grad[1, 2] = torch.nan, torch.inf
+    with use(name):
+        adamw(params, [grad], *averages, step=1, **SETTINGS)
+    assert params[0].isfinite().tolist() == [[True, False, True], [True, True, False]]
+
+
 @pytest.mark.parametrize("name", BOTH)
 def test_a_gradient_may_lie_otherwise_in_memory(name):
     params, averages = state(sizes=[(3, 5)])
@@ -113,3 +142,16 @@ def test_what_it_does_not_take():
         adamw([params[0].T.contiguous().T, params[1]], grads, *averages, step=1, lr=0.1)
     with pytest.raises(ValueError, match="params are of several types"):
         adamw([params[0], params[1].bfloat16()], grads, *averages, step=1, lr=0.1)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_parameters_may_be_parts_of_one_buffer_that_begin_anywhere(name):
+    memory = [draw(140, seed=seed) for seed in range(2)] + [torch.zeros(140) for _ in range(2)]
+    parts = [[flat[1:70], flat[71:]] for flat in memory]
+    whole = [[flat.clone()] for flat in memory]
+    with use(name):
+        adamw(*parts, step=1, **SETTINGS)
+        adamw(*whole, step=1, **SETTINGS)
+    assert torch.equal(memory[0][1:70], whole[0][0][1:70])
+    assert torch.equal(memory[0][71:], whole[0][0][71:])
+    assert memory[0][70] != whole[0][0][70]

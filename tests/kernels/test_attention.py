@@ -10,13 +10,17 @@ from kernels.harness import (
     assert_as_accurate,
     draw,
     examples,
+    few_examples,
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
-from minigpt.kernels.attention import _attention, attention, attention_with_lse, decode_attention, merge
+from minigpt.kernels.attention import _attention, _decode, attention, attention_with_lse, decode_attention, merge
 from minigpt.kernels.dispatch import use
+
+pytestmark = on_every_device
 
 CASES = {
     "causal, shared heads": ((1, 2, 1, 130, 130, 64), True, None),
@@ -92,6 +96,38 @@ def test_the_kernel_takes_every_length_and_window(n_queries, n_keys, causal, win
     torch.testing.assert_close(lse.double(), expected_lse, rtol=1e-5, atol=1e-5)
 
 
+@needs_triton
+@few_examples
+@given(
+    n_queries=st.sampled_from([0, 1, 31, 64, 65]),
+    n_keys=st.sampled_from([0, 1, 64, 67]),
+    width=st.sampled_from([1, 8, 16, 31]),
+    causal=st.booleans(),
+    window=st.sampled_from([None, 1, 5, 64]),
+)
+def test_the_kernels_give_gradients_for_every_length_width_and_window(n_queries, n_keys, width, causal, window):
+    inputs, window = heads((1, 2, 1, n_queries, n_keys, width)), window if causal else None
+    upstream, gradients = draw(1, 2, n_queries, width, seed=3), []
+    for how, dtype in (("interpret", torch.float32), ("torch", torch.float64)):
+        with use(how), guarded(*(x.to(dtype) for x in (*inputs, upstream))) as (*leaves, upstream_):
+            leaves = [x.requires_grad_() for x in leaves]
+            y = attention(*leaves, causal=causal, window=window)
+            gradients.append(torch.autograd.grad(y, leaves, upstream_))
+    for ours, exact in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["torch", pytest.param("interpret", marks=needs_triton)])
+def test_what_no_query_sees_may_be_anything(how):
+    q, k, v = heads((1, 2, 1, 70, 70, 16))
+    with use(how):
+        expected = attention(q[:, :, :40], k[:, :, :40], v[:, :, :40], causal=True)
+        k[:, :, 50], q[:, :, 60] = torch.nan, torch.inf
+        y = attention(q, k, v, causal=True)
+    torch.testing.assert_close(y[:, :, :40], expected)
+    assert y[:, :, 50:].isnan().all()
+
+
 def test_finite_differences_confirm_the_gradients_of_outputs_and_sums():
     q, k, v = (x.double().requires_grad_() for x in heads((1, 2, 1, 3, 4, 2)))
     assert torch.autograd.gradcheck(lambda *x: attention_with_lse(*x, causal=True, window=2), (q, k, v))
@@ -158,9 +194,32 @@ def test_decoding_sees_as_many_keys_as_each_sequence_has(how, dtype, n_heads, kv
         assert_as_accurate(ours[i : i + 1], by_pytorch(*of_one, False, None)[:, :, 0], exact)
 
 
-def test_the_operator_is_registered_as_pytorch_wants_it():
+@needs_triton
+@examples
+@given(
+    n_keys=st.sampled_from([0, 1, 63, 64, 257]),
+    shared=st.sampled_from([1, 3, 16, 17]),
+    width=st.sampled_from([1, 16, 31]),
+    data=st.data(),
+)
+def test_decoding_takes_every_cache(n_keys, shared, width, data):
+    lengths = torch.tensor(data.draw(st.lists(st.integers(0, n_keys + 3), min_size=2, max_size=2)))
+    q, k, v = heads((2, 2 * shared, 2, 1, n_keys, width))
+    with interpreted(), guarded(q[:, :, 0], k, v, lengths) as inputs:
+        ours = decode_attention(*inputs)
+        with reversed_programs():
+            assert torch.equal(decode_attention(*inputs), ours)
+    exact = decode_attention(q[:, :, 0].double(), k.double(), v.double(), lengths)
+    torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["torch", pytest.param("interpret", marks=needs_triton)])
+def test_the_operators_are_registered_as_pytorch_wants_them(how):
     inputs = [x.requires_grad_() for x in heads((1, 2, 1, 3, 4, 2))]
-    torch.library.opcheck(_attention, (*inputs, True, 2, 0.5))
+    with use(how):
+        torch.library.opcheck(_attention, (*inputs, True, 2, 0.5))
+        q, k, v = (x.detach() for x in inputs)
+        torch.library.opcheck(_decode, (q[:, :, 0], k, v, torch.tensor([3]), 0.5))
 
 
 def test_it_compiles_into_one_graph():

@@ -1,7 +1,11 @@
 """`python -m minigpt.kernels.check` finds what a kernel takes of a GPU, and what is over its budget."""
 
+import ast
 import dataclasses
+import json
 import re
+import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +24,16 @@ def product_kernel(a, b, c, n, BLOCK: tl.constexpr):
     at = tl.arange(0, BLOCK)[:, None] * n + tl.arange(0, BLOCK)[None, :]
     tl.store(c + at, tl.dot(tl.load(a + at), tl.load(b + at)))
 
+
+STORED = Path(__file__).parents[2] / "benchmarks" / "results" / "compiled.json"
+
+WORDS_OF_3_6 = {
+    "abs", "arange", "cast", "cdiv", "constexpr", "dot", "erf", "exp", "exp2", "float32", "full", "int32",
+    "int64", "interleave", "load", "log", "log2", "max", "maximum", "minimum", "multiple_of", "num_programs",
+    "permute", "pointer_type", "program_id", "range", "reshape", "rsqrt", "sigmoid", "split", "sqrt",
+    "static_range", "store", "sum", "where", "zeros",
+}  # fmt: skip
+"""Of the language, as far as the kernels use it; Triton 3.6 has them all. Look one up before you add it."""
 
 PRODUCT = Compilation(
     product_kernel, {"a": "*bf16", "b": "*bf16", "c": "*fp32", "n": "i32:16"}, {"BLOCK": 64}, matrix=True
@@ -44,6 +58,45 @@ def kernels_of(module):
 @pytest.mark.parametrize("module", triton_kernels.modules(), ids=lambda module: module.__name__)
 def test_every_kernel_stands_in_the_table_of_its_module(module):
     assert kernels_of(module) == {compilation.kernel for compilation in getattr(module, "SIGNATURES", ())}
+
+
+@pytest.mark.parametrize("module", triton_kernels.modules(), ids=lambda module: module.__name__)
+def test_kernels_use_only_what_triton_3_6_has(module):
+    for name, function in functions_of(module).items():
+        tree = ast.parse(textwrap.dedent(function.src))
+        words = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "tl"
+        }
+        assert words <= WORDS_OF_3_6, f"{name} uses tl.{words - WORDS_OF_3_6}"
+        # Later versions compile these, too.
+        assert not any(isinstance(node, ast.Compare) and len(node.ops) > 1 for node in ast.walk(tree)), name
+        assert not tree.body[0].args.kwonlyargs, name
+
+
+def test_the_tables_of_the_book_have_every_kernel_on_every_architecture():
+    stored = json.loads(STORED.read_text(encoding="utf-8"))["kernels"]
+    names = [(f"{k['module']}.{k['kernel']}", int(number)) for k in stored for number in k["usage"]]
+    expected = [(task.name, task.architecture) for task in command.all_tasks()]
+    assert sorted(names) == sorted(expected), (
+        "run python -m minigpt.kernels.check --store benchmarks/results/compiled.json"
+    )
+
+
+def test_what_the_command_found_can_be_stored(monkeypatch, tmp_path):
+    fine = Task("a.fine", 80, run=lambda: Usage(registers=32, local=0, shared=64, matrix=None))
+    wide = dataclasses.replace(fine, architecture=90, registers=16)
+    tasks, path = [fine], tmp_path / "found.json"
+    monkeypatch.setattr(command, "all_tasks", lambda: tasks)
+    assert command.main(["--jobs", "1", "--store", str(path)]) == 0
+    before = json.loads(path.read_text(encoding="utf-8"))
+    usage = {"registers": 32, "local": 0, "shared": 64, "matrix": None}
+    assert before["kernels"] == [{"module": "a", "kernel": "fine", "usage": {"80": usage}}]
+    assert before["versions"]["triton"] == triton.__version__
+    tasks.append(wide)
+    assert command.main(["--jobs", "1", "--store", str(path)]) == 1
+    assert json.loads(path.read_text(encoding="utf-8")) == before, "what is broken is not stored"
 
 
 def test_names_are_distinct():

@@ -5,11 +5,13 @@ import shutil
 import pytest
 import torch
 
-from kernels.harness import draw
+from kernels.harness import draw, on_every_device
 from minigpt.kernels.activation import gelu, swiglu
 from minigpt.kernels.norm import add_rms_norm, layer_norm, rms_norm
 from minigpt.kernels.rotary import rotary
 from minigpt.kernels.softmax import softmax
+
+pytestmark = on_every_device
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's compiler needs a C++ compiler on a CPU")

@@ -93,6 +93,52 @@ def test_where_triton_is_missing_a_forced_kernel_says_so(monkeypatch, gpu):
             implementation(tensor, operation="softmax")
 
 
+def test_where_triton_cannot_be_imported_the_reference_serves_and_every_operation_says_what_is_missing():
+    code = """
+import sys; sys.modules["triton"] = None
+import torch
+from minigpt.kernels.activation import gelu, swiglu
+from minigpt.kernels.adamw import adamw
+from minigpt.kernels.attention import attention, decode_attention
+from minigpt.kernels.dispatch import use
+from minigpt.kernels.loss import cross_entropy, linear_cross_entropy
+from minigpt.kernels.matmul import matmul
+from minigpt.kernels.moe import moe
+from minigpt.kernels.norm import add_rms_norm, layer_norm, rms_norm
+from minigpt.kernels.quantize import quantize, scaled_matmul
+from minigpt.kernels.quantize_blocks import block_scaled_matmul, quantize_blocks
+from minigpt.kernels.rotary import rotary
+from minigpt.kernels.softmax import softmax
+x, one, heads = torch.rand(2, 2), torch.ones(2), torch.rand(1, 1, 2, 2)
+angles, words, codes = torch.ones(1, 1, 1), torch.tensor([0, 1]), torch.ones(2, 2, dtype=torch.int8)
+operations = {
+    "softmax": lambda: softmax(x), "layer_norm": lambda: layer_norm(x, one), "rms_norm": lambda: rms_norm(x, one),
+    "add_rms_norm": lambda: add_rms_norm(x, x, one), "rotary": lambda: rotary(heads, angles, angles),
+    "gelu": lambda: gelu(x), "swiglu": lambda: swiglu(x, x), "matmul": lambda: matmul(x, x),
+    "attention": lambda: attention(heads, heads, heads),
+    "decode_attention": lambda: decode_attention(heads[:, :, 0], heads, heads),
+    "cross_entropy": lambda: cross_entropy(x, words), "linear_cross_entropy": lambda: linear_cross_entropy(x, x, words),
+    "quantize": lambda: quantize(x), "scaled_matmul": lambda: scaled_matmul(codes, codes, one, one),
+    "quantize_blocks": lambda: quantize_blocks(x),
+    "block_scaled_matmul": lambda: block_scaled_matmul(codes, codes, x[:, :1], x[:1, :1]),
+    "grouped_matmul": lambda: moe(x, words[:, None], x[:, :1], torch.rand(2, 2, 2), torch.rand(2, 2, 2)),
+    "adamw": lambda: adamw([x], [x], [x], [x], step=1, lr=0.1),
+}
+for name, operation in operations.items():
+    operation()
+    for choice in ("interpret", "triton"):
+        try:
+            with use(choice):
+                operation()
+        except RuntimeError as error:
+            assert f"kernel of {name} was asked for, but Triton is not installed" in str(error), str(error)
+        else:
+            raise AssertionError(name)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_package_is_imported_without_triton():
     code = """
 import sys; sys.modules["triton"] = None

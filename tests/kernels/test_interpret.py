@@ -8,6 +8,7 @@ triton = pytest.importorskip("triton", reason="Triton has wheels for Linux alone
 
 import triton.language as tl  # noqa: E402
 
+from kernels.harness import draw, generator, on_every_device  # noqa: E402
 from minigpt.kernels import interpret  # noqa: E402
 from minigpt.kernels.interpret import Launcher, program_order  # noqa: E402
 
@@ -23,7 +24,7 @@ def cast_kernel(source, target, n, BLOCK: tl.constexpr):
 
 @triton.jit
 def arithmetic_kernel(x_pointer, y_pointer, out, n, BLOCK: tl.constexpr):
-    at = tl.arange(0, BLOCK)
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     x, y = tl.load(x_pointer + at), tl.load(y_pointer + at)
     tl.store(out + at, x + y)
     tl.store(out + n + at, x - y)
@@ -68,7 +69,8 @@ def bits(x: torch.Tensor) -> torch.Tensor:
 
 def every_code(dtype: torch.dtype) -> torch.Tensor:
     kind = np.uint8 if dtype.itemsize == 1 else np.uint16
-    return torch.from_numpy(np.arange(2 ** (8 * dtype.itemsize)).astype(kind).view(f"i{dtype.itemsize}")).view(dtype)
+    bits = torch.from_numpy(np.arange(2 ** (8 * dtype.itemsize)).astype(kind).view(f"i{dtype.itemsize}"))
+    return bits.to(torch.get_default_device()).view(dtype)
 
 
 def assert_same_numbers(ours: torch.Tensor, theirs: torch.Tensor) -> None:
@@ -77,12 +79,14 @@ def assert_same_numbers(ours: torch.Tensor, theirs: torch.Tensor) -> None:
     assert torch.equal(bits(ours)[~nan], bits(theirs)[~nan])
 
 
+@on_every_device
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_every_code_is_read_as_the_number_that_it_is(dtype):
     codes = every_code(dtype)
     assert_same_numbers(cast(codes, torch.float32), codes.float())
 
 
+@on_every_device
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_every_code_comes_back(dtype):
     codes = every_code(dtype)
@@ -90,18 +94,20 @@ def test_every_code_comes_back(dtype):
     assert_same_numbers(cast(finite.float(), dtype), finite)
 
 
+@on_every_device
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_float32_is_rounded_to_the_nearest_with_ties_to_even(dtype):
     random = np.random.default_rng(0).integers(0, 2**32, 2**16, dtype=np.uint32).view(np.float32)
     codes = every_code(dtype).float()
     codes = codes[codes.isfinite()].sort().values.double()
     ties = ((codes[1:] + codes[:-1]) / 2).float()  # exactly between neighbours
-    x = torch.cat([torch.from_numpy(random), ties, torch.randn(4096, generator=torch.Generator().manual_seed(1))])
+    x = torch.cat([torch.from_numpy(random).to(ties.device), ties, draw(4096, seed=1)])
     if dtype.itemsize == 1:
         x = x.clamp(-torch.finfo(dtype).max, torch.finfo(dtype).max)  # beyond, the next test
     assert_same_numbers(cast(x, dtype), x.to(dtype))
 
 
+@on_every_device
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
 def test_floats_of_8_bits_saturate(dtype):
     largest = torch.finfo(dtype).max
@@ -110,14 +116,14 @@ def test_floats_of_8_bits_saturate(dtype):
     assert cast(x, dtype).float()[4].isnan()
 
 
+@on_every_device
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 def test_16_bit_arithmetic_is_that_of_torch_bit_by_bit(dtype):
     n = 65536
-    generator = torch.Generator().manual_seed(0)
     x = every_code(dtype)
-    y = x[torch.randperm(n, generator=generator)]
+    y = x[torch.randperm(n, generator=generator(0))]
     out = torch.empty(5, n, dtype=dtype)
-    Launcher(arithmetic_kernel)[(1,)](x, y, out, n, BLOCK=n)
+    Launcher(arithmetic_kernel)[(8,)](x, y, out, n, BLOCK=n // 8)
     expected = [x + y, x - y, x * y, torch.where(x > y, x, y), x.abs()]
     for ours, theirs in zip(out, expected, strict=True):
         assert_same_numbers(ours, theirs)
@@ -126,7 +132,7 @@ def test_16_bit_arithmetic_is_that_of_torch_bit_by_bit(dtype):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32], ids=str)
 def test_reductions_are_rounded_once(dtype):
     n = 64
-    x = torch.randn(n, n, generator=torch.Generator().manual_seed(0)).to(dtype)
+    x = draw(n, n, dtype=dtype)
     out = torch.empty(2, n, dtype=dtype)
     Launcher(reduce_kernel)[(1,)](x, out, n=n)
     exact = x.double().sum(1)
@@ -138,8 +144,7 @@ def test_reductions_are_rounded_once(dtype):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.float8_e5m2], ids=str)
 def test_a_dot_product_of_narrow_numbers_is_exact_to_float32(dtype):
     n = 64
-    generator = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(n, n, generator=generator).to(dtype) for _ in range(2))
+    a, b = (draw(n, n, seed=seed, dtype=dtype) for seed in range(2))
     c = torch.empty(n, n)
     Launcher(dot_kernel)[(1,)](a, b, c, n=n)
     torch.testing.assert_close(c.double(), a.double() @ b.double(), rtol=0, atol=n * 2**-24 * 16)

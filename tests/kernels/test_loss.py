@@ -11,20 +11,25 @@ from kernels.harness import (
     assert_as_accurate,
     draw,
     examples,
+    few_examples,
+    generator,
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.loss import _cross_entropy, _linear_cross_entropy, cross_entropy, linear_cross_entropy
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 
 
 def words(rows, vocabulary, seed=7):
     """A target for each row, of which every third is ignored."""
-    targets = torch.randint(vocabulary, (rows,), generator=torch.Generator().manual_seed(seed))
+    targets = torch.randint(vocabulary, (rows,), generator=generator(seed))
     targets[1::3] = -100
     return targets
 
@@ -58,6 +63,40 @@ def test_the_kernel_takes_every_shape(rows, vocabulary, gaps):
         losses = cross_entropy(logits_, targets_, reduction="none")
     expected = F.cross_entropy(logits.double(), targets, reduction="none")
     torch.testing.assert_close(losses.double(), expected, rtol=1e-6, atol=1e-5)
+
+
+@needs_triton
+@pytest.mark.parametrize("vocabulary", [128256, 262147])  # that of Llama 3; a prime beyond that of Gemma
+def test_a_vocabulary_may_be_large(vocabulary):
+    logits, targets = (10 * draw(2, vocabulary, dtype=torch.bfloat16)).requires_grad_(), words(2, vocabulary)
+    exact = logits.detach().double().requires_grad_()
+    expected = F.cross_entropy(exact, targets, reduction="sum")
+    with interpreted(), guarded(logits, targets) as (logits_, targets_):
+        loss = cross_entropy(logits_, targets_, reduction="sum")
+        (grad,) = torch.autograd.grad(loss, logits_)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-6, atol=1e-5)
+    (slope,) = torch.autograd.grad(expected, exact)
+    assert_as_accurate(grad, slope.bfloat16(), slope)
+
+
+@needs_triton
+@few_examples
+@given(
+    rows=st.sampled_from([0, 1, 31, 70]),
+    d_model=st.sampled_from([1, 17, 64]),
+    vocabulary=st.sampled_from([1, 2, 97, 128]),
+    chunk=st.sampled_from([1, 7, 64]),
+)
+def test_the_fused_kernels_take_every_shape(rows, d_model, vocabulary, chunk):
+    x, weight, targets = draw(rows, d_model), draw(vocabulary, d_model, seed=1), words(rows, vocabulary)
+    leaves = [x.double().requires_grad_(), weight.double().requires_grad_()]
+    expected = F.cross_entropy(leaves[0] @ leaves[1].T, targets, reduction="sum")
+    with interpreted(), guarded(x.requires_grad_(), weight.requires_grad_(), targets) as inputs:
+        loss = linear_cross_entropy(*inputs, reduction="sum", chunk=max(chunk, rows // 8))
+        gradients = torch.autograd.grad(loss, inputs[:2])
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-4)
+    for ours, exact in zip(gradients, torch.autograd.grad(expected, leaves), strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -132,12 +171,11 @@ def test_no_program_depends_on_another():
             assert all(map(torch.equal, results(), forwards))
 
 
-@pytest.mark.parametrize("fused", [False, True])
-def test_the_operators_are_registered_as_pytorch_wants_them(fused):
+@pytest.mark.parametrize("how", HOW)
+def test_the_operators_are_registered_as_pytorch_wants_them(how):
     x, weight, targets = draw(4, 3).requires_grad_(), draw(5, 3, seed=1).requires_grad_(), words(4, 5)
-    if fused:
+    with use(how):
         torch.library.opcheck(_linear_cross_entropy, (x, weight, targets, -100, True, 3, True))
-    else:
         torch.library.opcheck(_cross_entropy, (x, targets, -100))
 
 

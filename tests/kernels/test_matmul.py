@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from kernels.harness import (
+    BOTH,
     DTYPES,
     assert_as_accurate,
     draw,
@@ -14,10 +15,13 @@ from kernels.harness import (
     guarded,
     interpreted,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.matmul import _matmul, matmul
+
+pytestmark = on_every_device
 
 
 def by_hand(a, b, bias=None, residual=None, activation=None):
@@ -116,9 +120,20 @@ def test_infinity_and_nan_stay_in_their_rows():
     assert y[others].isfinite().all()
 
 
-def test_the_operator_is_registered_as_pytorch_wants_it():
+@pytest.mark.parametrize("activation", [None, "gelu", "gelu_tanh"])
+def test_finite_differences_confirm_the_gradients(activation):
+    shapes = [(2, 3, 4), (4, 5), (5,), (2, 3, 5)]
+    inputs = [draw(*shape, seed=i, dtype=torch.float64).requires_grad_() for i, shape in enumerate(shapes)]
+    assert torch.autograd.gradcheck(
+        lambda a, b, bias, residual: matmul(a, b, bias=bias, residual=residual, activation=activation), inputs
+    )
+
+
+@pytest.mark.parametrize("how", BOTH)
+def test_the_operator_is_registered_as_pytorch_wants_it(how):
     a, b = draw(4, 3).requires_grad_(), draw(3, 5, seed=1).requires_grad_()
-    torch.library.opcheck(_matmul, (a, b, draw(5, seed=2), None, "gelu", True))
+    with use(how):
+        torch.library.opcheck(_matmul, (a, b, draw(5, seed=2), None, "gelu", True))
 
 
 def test_it_compiles_into_one_graph():

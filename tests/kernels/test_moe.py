@@ -6,16 +6,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from kernels.harness import DTYPES, assert_as_accurate, draw, examples, guarded, needs_triton, reversed_programs
+from kernels.harness import (
+    DTYPES,
+    assert_as_accurate,
+    draw,
+    examples,
+    few_examples,
+    generator,
+    guarded,
+    needs_triton,
+    on_every_device,
+    reversed_programs,
+)
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.moe import _grouped_matmul, grouped_matmul, moe, route
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 
 
 def choices(tokens, k, n_experts):
     """For each token `k` different experts; the second expert is never chosen."""
-    scores = torch.rand(tokens, n_experts, generator=torch.Generator().manual_seed(5))
+    scores = torch.rand(tokens, n_experts, generator=generator(5))
     scores[:, 1] = -1
     return scores.topk(k).indices
 
@@ -64,8 +77,7 @@ def test_each_row_meets_the_matrix_of_its_expert(how, dtype):
 @examples
 @given(tokens=st.sampled_from([0, 1, 64, 65, 130]), n_experts=st.sampled_from([1, 2, 7]))
 def test_the_kernel_takes_every_number_of_tokens(tokens, n_experts):
-    generator = torch.Generator().manual_seed(tokens)
-    routes = route(torch.randint(n_experts, (tokens, 1), generator=generator), n_experts)
+    routes = route(torch.randint(n_experts, (tokens, 1), generator=generator(tokens)), n_experts)
     x, weights = draw(tokens, 16), draw(n_experts, 16, 8, seed=1)
     with use("interpret"):
         ours = grouped_matmul(x, weights, routes)
@@ -93,16 +105,52 @@ def test_no_program_depends_on_another():
             assert all(map(torch.equal, results(), forwards))
 
 
+@needs_triton
+@few_examples
+@given(
+    tokens=st.sampled_from([0, 1, 67]),
+    k=st.sampled_from([1, 31, 64]),
+    n=st.sampled_from([1, 65]),
+    transposed=st.booleans(),
+)
+def test_gradients_of_the_kernel_are_those_of_the_formula_in_every_shape(tokens, k, n, transposed):
+    routes = route(choices(tokens, 2, 5), 5)
+    x, weights = draw(tokens, k), draw(5, n, k, seed=1).mT if transposed else draw(5, k, n, seed=1)
+    upstream, results = draw(2 * tokens, n, seed=2), []
+    for how, dtype in (("interpret", torch.float32), ("torch", torch.float64)):
+        with use(how), guarded(x.to(dtype), weights.to(dtype), upstream.to(dtype)) as (x_, weights_, upstream_):
+            leaves = [x_.requires_grad_(), weights_.requires_grad_()]
+            results.append(torch.autograd.grad(grouped_matmul(*leaves, routes), leaves, upstream_))
+    for ours, exact in zip(*results, strict=True):
+        torch.testing.assert_close(ours.double(), exact, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_nan_and_infinity_stay_with_their_tokens(how):
+    routes = route(choices(70, 1, 3), 3)
+    x, weights = draw(70, 20), draw(3, 20, 66, seed=1)
+    x[5, 3], x[40, 1] = torch.nan, torch.inf
+    with use(how):
+        finite = grouped_matmul(x, weights, routes).isfinite().any(1)
+    assert routes.tokens[~finite].sort().values.tolist() == [5, 40]
+
+
 def test_finite_differences_confirm_the_gradients():
-    routes = route(choices(4, 2, 3), 3)
-    x, weights = draw(4, 3).double().requires_grad_(), draw(3, 3, 2, seed=1).double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda x, w: grouped_matmul(x, w, routes), (x, weights))
+    routes, chosen = route(choices(4, 2, 3), 3), choices(4, 2, 3)
+    x, w_in, w_out = (
+        draw(*size, seed=i).double().requires_grad_() for i, size in enumerate([(4, 3), (3, 3, 2), (3, 2, 3)])
+    )
+    gates = draw(4, 2, seed=3).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda x, w: grouped_matmul(x, w, routes), (x, w_in))
+    assert torch.autograd.gradcheck(lambda x, *rest: moe(x, chosen, *rest), (x, gates, w_in, w_out))
 
 
-def test_the_operator_is_registered_as_pytorch_wants_it():
+@pytest.mark.parametrize("how", HOW)
+def test_the_operator_is_registered_as_pytorch_wants_it(how):
     routes = route(choices(4, 2, 3), 3)
     x, weights = draw(4, 3).requires_grad_(), draw(3, 3, 2, seed=1).requires_grad_()
-    torch.library.opcheck(_grouped_matmul, (x, weights, routes.tokens, routes.ends))
+    with use(how):
+        torch.library.opcheck(_grouped_matmul, (x, weights, routes.tokens, routes.ends))
 
 
 def test_it_compiles_into_one_graph():

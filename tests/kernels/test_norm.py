@@ -14,15 +14,19 @@ from kernels.harness import (
     draw,
     dtypes,
     examples,
+    few_examples,
     guarded,
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.norm import add_rms_norm, layer_norm, rms_norm
+
+pytestmark = on_every_device
 
 EPS = 1e-5
 
@@ -145,11 +149,12 @@ def test_hard_rows(name):
 
 
 @needs_triton
-def test_rows_that_are_too_long_for_the_kernel_go_to_the_reference():
-    x, weight = draw(1, 8193), draw(8193, seed=1)
-    with use("interpret"), pytest.raises(ValueError, match="rms_norm does not take"):
-        rms_norm(x, weight)
-    torch.testing.assert_close(rms_norm(x, weight), torch_rms_norm(x, weight)[0])
+@pytest.mark.parametrize("theirs", OURS, ids=lambda function: function.__name__)
+@given(data=st.data(), rows=st.sampled_from([0, 1, 5]), n=st.sampled_from([8193, 12288, 16411]), dtype=dtypes)
+@few_examples
+def test_rows_longer_than_a_program_holds_are_read_in_pieces(theirs, data, rows, n, dtype):
+    with interpreted():
+        check(theirs, *draw_case(data, theirs, rows, n, dtype))
 
 
 def test_gradients_in_float64():

@@ -5,9 +5,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.harness import draw, dtypes, examples, guarded, layouts, needs_triton, widths
+from kernels.harness import (
+    assert_is_product,
+    draw,
+    dtypes,
+    examples,
+    few_examples,
+    guarded,
+    layouts,
+    needs_triton,
+    on_every_device,
+    reversed_programs,
+    widths,
+)
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.quantize import _quantize, _scaled_matmul, quantize, scaled_matmul
+
+pytestmark = on_every_device
 
 HOW = ["torch", pytest.param("interpret", marks=needs_triton)]
 CODES = [torch.int8, torch.float8_e4m3fn]
@@ -51,15 +65,50 @@ def test_the_product_is_that_of_the_numbers_the_codes_stand_for(how, code, shape
     b, b_scales = quantize(draw(n, k, seed=1), code)
     with use(how), guarded(a, b, a_scales, b_scales) as (a_, b_, a_scales_, b_scales_):
         ours = scaled_matmul(a_, b_.T, a_scales_, b_scales_, torch.float32)
-    exact = (a.double() * a_scales[:, None].double()) @ (b.double() * b_scales[:, None].double()).T
-    torch.testing.assert_close(ours.double(), exact, rtol=1e-6, atol=1e-5)
+    left, right = a.double() * a_scales[:, None].double(), b.double() * b_scales[:, None].double()
+    assert_is_product(ours, left, right.T, code)
 
 
-def test_the_operators_are_registered_as_pytorch_wants_them():
+@needs_triton
+@few_examples
+@given(
+    st.sampled_from(CODES),
+    *(st.sampled_from(sizes) for sizes in ([0, 1, 67], [0, 1, 97], [1, 131])),
+    st.sampled_from([torch.float32, torch.bfloat16, torch.float16]),
+    st.booleans(),
+)
+def test_the_kernel_takes_every_shape_and_every_stride(code, m, k, n, dtype, gaps):
+    a, a_scales = quantize(draw(m, k) / 8, code)
+    b, b_scales = quantize(draw(n, k, seed=1) / 8, code)
+    if gaps:
+        a, b = a.T.contiguous().T, b.repeat_interleave(2, 0)[::2]
+    with use("interpret"), guarded(a, b, a_scales, b_scales) as (a_, b_, a_scales_, b_scales_):
+        ours = scaled_matmul(a_, b_.T, a_scales_, b_scales_, dtype)
+    left, right = a.double() * a_scales[:, None].double(), b.double() * b_scales[:, None].double()
+    assert_is_product(ours, left, right.T, code)
+
+
+@needs_triton
+def test_no_program_depends_on_another():
+    x, weight = draw(130, 97), draw(140, 97, seed=1)
+
+    def results():
+        (codes, scales), (others, other_scales) = quantize(x), quantize(weight)
+        return codes, scales, scaled_matmul(codes, others.T, scales, other_scales)
+
+    with use("interpret"):
+        forwards = results()
+        with reversed_programs():
+            assert all(map(torch.equal, results(), forwards))
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_operators_are_registered_as_pytorch_wants_them(how):
     x = draw(4, 6)
-    torch.library.opcheck(_quantize, (x, torch.int8))
-    codes, scales = quantize(x)
-    torch.library.opcheck(_scaled_matmul, (codes, codes.T, scales, scales, torch.bfloat16))
+    with use(how):
+        torch.library.opcheck(_quantize, (x, torch.int8))
+        codes, scales = quantize(x)
+        torch.library.opcheck(_scaled_matmul, (codes, codes.T, scales, scales, torch.bfloat16))
 
 
 def test_it_compiles_into_one_graph():

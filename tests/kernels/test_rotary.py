@@ -15,11 +15,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.rotary import rotary
 from minigpt.nn import Rotary
+
+pytestmark = on_every_device
 
 LAYOUTS = ["half", "interleaved"]
 
@@ -95,6 +98,19 @@ def test_programs_may_run_in_any_order():
         first = rotary(x, cosine, sine)
         with reversed_programs():
             assert torch.equal(rotary(x, cosine, sine), first)
+
+
+@pytest.mark.parametrize("name", BOTH)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nan_and_infinity_stay_in_their_pair(name, layout):
+    x = draw(1, 3, 2, 8)
+    x[0, 1, 0, 2], x[0, 2, 1, 5] = torch.nan, torch.inf
+    cosine, sine = (table.float() for table in tables(1, 3, 4))
+    with use(name):
+        broken = ~rotary(x, cosine, sine, layout).isfinite()
+    pairs = [(2, 6), (1, 5)] if layout == "half" else [(2, 3), (4, 5)]
+    expected = [[0, 1, 0, i] for i in pairs[0]] + [[0, 2, 1, i] for i in pairs[1]]
+    assert broken.nonzero().tolist() == expected
 
 
 def test_gradients_in_float64():

@@ -17,11 +17,14 @@ from kernels.harness import (
     interpreted,
     layouts,
     needs_triton,
+    on_every_device,
     reversed_programs,
     widths,
 )
 from minigpt.kernels.dispatch import use
 from minigpt.kernels.softmax import softmax
+
+pytestmark = on_every_device
 
 
 def with_gradient(x, grad):
@@ -63,6 +66,12 @@ def test_the_kernel_agrees_with_torch(data, rows, n, dtype):
 def test_rows_longer_than_a_program_holds_are_read_in_pieces(dtype):
     with interpreted():
         check(10 * draw(2, 16385 + 300, dtype=dtype), draw(2, 16385 + 300, seed=1, dtype=dtype))
+
+
+@needs_triton
+def test_a_row_may_be_as_long_as_a_large_vocabulary():
+    with interpreted():
+        check(10 * draw(1, 128256), draw(1, 128256, seed=1))  # that of Llama 3
 
 
 @needs_triton

@@ -55,6 +55,7 @@ def test_length_shape_and_storage():
     assert blocks.decode().shape == (70,)
     assert blocks.bits_per_value == 4.25
     assert encode_blocks(np.zeros((2, 0)), FP4_E2M1).decode().shape == (2, 0)
+    assert encode_blocks(np.zeros((0, 5)), FP4_E2M1).decode().shape == (0, 5)
 
 
 def test_zeros_outliers_and_what_is_no_number():

@@ -25,6 +25,7 @@ def test_gradients_are_divided_in_place_and_infinities_are_found(make):
     assert scale.unscale(gradients)
     assert gradients[0].tolist() == [1, 2]
     assert gradients[1].tolist() == [[0], [-0.5]]
+    assert scale.unscale([None, make([8.0])])  # a parameter that got no gradient
     for bad in (float("inf"), float("-inf"), float("nan")):
         before = scale.scale
         assert not scale.unscale([make([1.0]), make([bad, 1.0])])

@@ -83,6 +83,22 @@ def test_compensation_helps_and_neumaier_where_kahan_does_not():
     assert (total(values, FP64, "kahan"), total(values, FP64, "neumaier")) == (0.0, 2.0)
 
 
+def test_in_a_short_format_both_corrections_stagnate_and_neumaiers_first():
+    values = BF16.round(np.random.default_rng(1).random(4096))
+    errors = {method: abs(total(values, BF16, method) / exact(values) - 1) for method in METHODS}
+    assert errors["kahan"] < BF16.epsilon
+    assert errors["neumaier"] > 0.5
+    assert total(np.ones(4096), FP8_E4M3, "kahan") < 4096 / 2
+
+
+def test_sums_of_no_rows_and_of_no_numbers_are_zeros():
+    for method in METHODS:
+        assert total(np.zeros((0, 3)), BF16, method).shape == (0,)
+        assert total(np.zeros((3, 0)), BF16, method).tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="a sum of the single number"):
+        total(5.0, BF16)
+
+
 def test_stochastic_rounding_keeps_the_mean_where_rounding_to_nearest_stands_still():
     values = np.full((400, 1000), 2.0**-6)
     assert (total(values, FP8_E4M3) < 1).all()

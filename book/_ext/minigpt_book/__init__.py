@@ -6,11 +6,11 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from minigpt_book import accessible, api, benchmarks, chapters, claims, notebooks, numbering, offline, student
+from minigpt_book import accessible, api, benchmarks, chapters, claims, kernels, notebooks, numbering, offline, student
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Set up every module; Sphinx calls this."""
-    for module in (offline, accessible, notebooks, claims, chapters, numbering, benchmarks, api, student):
+    for module in (offline, accessible, notebooks, claims, chapters, numbering, benchmarks, kernels, api, student):
         module.setup(app)
     return {"version": "1", "env_version": 1, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from minigpt.files import atomic_write
 from minigpt.kernels.check import cuda_kernels
+from minigpt.kernels.check.report import report
 from minigpt.kernels.check.table import ARCHITECTURES, Task, Usage
 from minigpt.kernels.cuda.compile import cuobjdump, has_nvrtc
 from minigpt.kernels.dispatch import has_triton
@@ -55,27 +59,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", help="only kernels whose name holds one of these words")
     parser.add_argument("--arch", type=int, nargs="+", choices=list(ARCHITECTURES), default=list(ARCHITECTURES))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="compilations at a time")
+    parser.add_argument(
+        "--store", type=Path, help="write what was found to this file, from which the book has its tables"
+    )
     asked = parser.parse_args(arguments)
     tasks = [
         task
         for task in all_tasks()
         if task.architecture in asked.arch and (not asked.words or any(word in task.name for word in asked.words))
     ]
+    if not has_triton():
+        print("Triton is not installed (there are wheels for Linux alone): its kernels are left out")
     if not tasks:
         print("nothing to compile: neither Triton nor NVRTC is installed here, or no kernel has such a name")
         return 0
     width = max(len(task.name) for task in tasks)
     print(f"{'kernel':{width}}  arch  registers  local  shared  matrix instruction")
-    broken = 0
+    broken, found = 0, []
     for task, outcome in outcomes(tasks, asked.jobs):
         if isinstance(outcome, str):
             faults, numbers = [outcome], f"{'-':>9}  {'-':>5}  {'-':>6}  -"
         else:
+            found.append((task, outcome))
             faults = task.faults(outcome)
             numbers = f"{outcome.registers:9}  {outcome.local:5}  {outcome.shared:6}  {outcome.matrix or '-'}"
         broken += bool(faults)
         print(f"{task.name:{width}}  {task.architecture:4}  {numbers}", *(f"\n  BROKEN: {fault}" for fault in faults))
     print(f"{len(tasks)} compilations, {broken} broken")
+    if asked.store and not broken:
+        with atomic_write(asked.store) as file:
+            file.write(json.dumps(report(found), indent=1) + "\n")
     return 1 if broken else 0
 
 

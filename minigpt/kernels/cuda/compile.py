@@ -30,6 +30,13 @@ def _installed(pattern: str) -> list[Path]:
     return [path for entry in sys.path if entry for path in sorted(Path(entry, "nvidia").glob(pattern), reverse=True)]
 
 
+def _headers() -> list[Path]:
+    """Folders of headers: those of the packages first, then those of a toolkit, where one is installed."""
+    toolkits = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
+    folders = [Path(name, "include") for name in toolkits if name]
+    return [*_installed("*/include"), *filter(Path.is_dir, folders)]
+
+
 def _candidates() -> list[str]:
     """Names of NVRTC's library: that of the packages first (a CUDA build of PyTorch brings them), then the system's."""
     return [
@@ -93,7 +100,7 @@ def compile_cuda(source: str, architecture: int, *, ptx: bool = False, options: 
     flags = [
         f"--gpu-architecture={kind}_{architecture}",
         "--std=c++17",
-        *(f"-I{folder}" for folder in _installed("*/include")),
+        *(f"-I{folder}" for folder in _headers()),
         *options,
     ]
     library.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None)

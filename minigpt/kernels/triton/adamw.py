@@ -23,7 +23,8 @@ TYPES = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: 
 @triton.jit
 def adamw_step(
     table, ends, sizes, tensors, rate, keep, beta1, beta2, fill, eps,
-    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, TENSORS: tl.constexpr, BLOCK: tl.constexpr,
+    P: tl.constexpr, G: tl.constexpr, S: tl.constexpr, ALIGNED: tl.constexpr,
+    TENSORS: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Change one piece of one parameter, and of its averages, in place.
 
@@ -38,11 +39,16 @@ def adamw_step(
     start = (piece - before).to(tl.int64) * BLOCK
     at = tl.arange(0, BLOCK)
     inside = at < tl.load(sizes + which) - start
-    # PyTorch's tensors begin at multiples of 16 bytes; said here, because an address from a table could be any.
-    p_at = tl.multiple_of(tl.load(table + 4 * which).to(tl.pointer_type(P)), 16) + start + at
-    g_at = tl.multiple_of(tl.load(table + 4 * which + 1).to(tl.pointer_type(G)), 16) + start + at
-    m_at = tl.multiple_of(tl.load(table + 4 * which + 2).to(tl.pointer_type(S)), 16) + start + at
-    v_at = tl.multiple_of(tl.load(table + 4 * which + 3).to(tl.pointer_type(S)), 16) + start + at
+    p_at = tl.load(table + 4 * which).to(tl.pointer_type(P))
+    g_at = tl.load(table + 4 * which + 1).to(tl.pointer_type(G))
+    m_at = tl.load(table + 4 * which + 2).to(tl.pointer_type(S))
+    v_at = tl.load(table + 4 * which + 3).to(tl.pointer_type(S))
+    if ALIGNED:
+        # PyTorch's tensors begin at multiples of 16 bytes, views of them may not: nothing is known of an address that
+        # comes from a table, and four numbers are loaded at once only from one that is known to be such a multiple.
+        p_at, g_at = tl.multiple_of(p_at, 16), tl.multiple_of(g_at, 16)
+        m_at, v_at = tl.multiple_of(m_at, 16), tl.multiple_of(v_at, 16)
+    p_at, g_at, m_at, v_at = p_at + start + at, g_at + start + at, m_at + start + at, v_at + start + at
     p = tl.load(p_at, mask=inside, other=0.0).to(tl.float32)
     g = tl.load(g_at, mask=inside, other=0.0).to(tl.float32)
     m = tl.load(m_at, mask=inside, other=0.0).to(tl.float32)
@@ -78,12 +84,13 @@ def adamw(
     device = params[0].device
     sizes = torch.tensor([p.numel() for p, *_ in lists])
     ends = ((sizes + BLOCK - 1) // BLOCK).cumsum(0)
-    table = torch.tensor([[tensor.data_ptr() for tensor in row] for row in lists])
+    addresses = [[tensor.data_ptr() for tensor in row] for row in lists]
     p, g, m, _ = lists[0]
     Launcher(adamw_step)[(int(ends[-1]),)](
-        table.to(device), ends.to(torch.int32).to(device), sizes.to(device), len(lists),
+        torch.tensor(addresses).to(device), ends.to(torch.int32).to(device), sizes.to(device), len(lists),
         lr / (1 - beta1**step), 1 - lr * weight_decay, beta1, beta2, 1 / (1 - beta2**step), eps,
         P=TYPES[p.dtype], G=TYPES[g.dtype], S=TYPES[m.dtype],
+        ALIGNED=all(address % 16 == 0 for row in addresses for address in row),
         TENSORS=triton.next_power_of_2(len(lists)), BLOCK=BLOCK, num_warps=WARPS,
     )  # fmt: skip
 
@@ -95,7 +102,7 @@ SIGNATURES = [
     Compilation(
         adamw_step,
         _TYPES,
-        {"P": kind, "G": kind, "S": tl.float32, "TENSORS": 256, "BLOCK": BLOCK},
+        {"P": kind, "G": kind, "S": tl.float32, "ALIGNED": True, "TENSORS": 256, "BLOCK": BLOCK},
         num_warps=WARPS,
         label=str(kind),
     )

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.interpret import Launcher
-from minigpt.kernels.triton.attention import LN_2, LOG2_E, forward_keys, load_rows
+from minigpt.kernels.triton.attention import forward_keys
+from minigpt.kernels.triton.attention_blocks import LN_2, LOG2_E, load_rows
 from minigpt.kernels.triton.descriptors import capability_of, empty
 
 BLOCK_KEYS = 64
@@ -112,6 +113,19 @@ def part_size(n_keys: int, heads: int, processors: int) -> int:
     return triton.cdiv(triton.cdiv(n_keys, wanted), BLOCK_KEYS) * BLOCK_KEYS
 
 
+def stages(block_d: int, itemsize: int, capability: tuple[int, int]) -> int:
+    """How many loads are under way at once: two of the widest heads are more than the 99 KB of a small GPU hold.
+
+    Args:
+        block_d: width of a head, a power of two.
+        itemsize: bytes of a number.
+        capability: compute capability of the device.
+    """
+    if itemsize == 4 or capability < (8, 0):
+        return 1
+    return 3 if block_d <= 128 else 2
+
+
 def decode_attention(
     q: Tensor, k: Tensor, v: Tensor, lengths: Tensor | None, scale: float, precision: str = "ieee"
 ) -> tuple[Tensor, Tensor]:
@@ -142,7 +156,7 @@ def decode_attention(
         q,
         k,
         v,
-        lengths,
+        lengths if lengths is None else lengths.contiguous(),
         outputs,
         lse,
         *q.stride()[:2],
@@ -159,7 +173,7 @@ def decode_attention(
         BLOCK_N=BLOCK_KEYS,
         BLOCK_D=block_d,
         num_warps=4,
-        num_stages=3 if capability_of(q) >= (8, 0) and q.element_size() == 2 else 1,
+        num_stages=stages(block_d, q.element_size(), capability_of(q)),
     )
     _merge[(batch * heads,)](
         outputs, lse, out, out_lse, parts, width, BLOCK_P=triton.next_power_of_2(parts), BLOCK_D=block_d, num_warps=4

@@ -47,6 +47,12 @@ def finish(total, c, z, bias, residual, rows, columns, M, N, ACTIVATION: tl.cons
 
 
 @triton.jit
+def halves(total, BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr):
+    """The left and the right half of a tile."""
+    return tl.split(tl.permute(tl.reshape(total, (BLOCK_M, 2, BLOCK_N // 2)), (0, 2, 1)))
+
+
+@triton.jit
 def matmul_kernel(
     a,
     b,
@@ -102,13 +108,14 @@ def matmul_kernel(
                 total = tl.dot(left, right, total, input_precision=PRECISION)
                 a_tile += a_step
                 b_tile += b_step
-        if BLOCK_N > 128:
-            # In two halves, one after the other: what follows the product needs registers of its own.
-            halves = tl.permute(tl.reshape(total, (BLOCK_M, 2, BLOCK_N // 2)), (0, 2, 1))
-            first, second = tl.split(halves)
-            half = tile_n * BLOCK_N + tl.arange(0, BLOCK_N // 2)
-            finish(first, c, z, bias, residual, rows, half, M, N, ACTIVATION)
-            finish(second, c, z, bias, residual, rows, half + BLOCK_N // 2, M, N, ACTIVATION)
+        if BLOCK_N >= 128:
+            # In pieces, one after the other: what follows the product needs registers of its own.
+            pieces = halves(total, BLOCK_M, BLOCK_N)
+            if BLOCK_N > 128:
+                pieces = halves(pieces[0], BLOCK_M, BLOCK_N // 2) + halves(pieces[1], BLOCK_M, BLOCK_N // 2)
+            for i in tl.static_range(BLOCK_N // 64):
+                piece = tile_n * BLOCK_N + i * 64 + tl.arange(0, 64)
+                finish(pieces[i], c, z, bias, residual, rows, piece, M, N, ACTIVATION)
         else:
             finish(total, c, z, bias, residual, rows, columns, M, N, ACTIVATION)
 
@@ -259,6 +266,6 @@ SIGNATURES = [
     _compilation(False, False, (75,), spill=512),
     *(_compilation(False, fused, (80, 90)) for fused in (False, True)),
     *(_compilation(True, False, (architecture,)) for architecture in (90, 100, 120)),
-    *(_compilation(True, True, (architecture,), spill=32) for architecture in (90, 100, 120)),
+    *(_compilation(True, True, (architecture,)) for architecture in (90, 100, 120)),
     _compilation(False, False, (80, 90), itemsize=4),
 ]

@@ -130,6 +130,7 @@ def grouped_matmul(x: Tensor, weights: Tensor, tokens: Tensor, ends: Tensor) -> 
         ends: where the rows of each expert end.
     """
     x = x if x.stride(1) == 1 else x.contiguous()
+    tokens, ends = tokens.contiguous(), ends.contiguous()
     rows, (k, n) = len(tokens), weights.shape[1:]
     y = empty(x, rows, n)
     if y.numel():
@@ -150,6 +151,7 @@ def grouped_weight_gradient(grad: Tensor, x: Tensor, tokens: Tensor, ends: Tenso
         ends: likewise.
     """
     grad, x = (t if t.stride(1) == 1 else t.contiguous() for t in (grad, x))
+    tokens, ends = tokens.contiguous(), ends.contiguous()
     k, n = x.shape[1], grad.shape[1]
     slopes = empty(x, len(ends), k, n)
     if slopes.numel():

@@ -1,5 +1,7 @@
 """Layer norm and RMS norm of rows: one read and one write forward; backward, weights get partial sums by program.
 
+Rows of more than `WIDEST` numbers have kernels of their own, in `norm_wide`.
+
 The sum over rows that is the gradient of a weight is made in two steps, each in a fixed order, so that it is the same
 in every run: each program adds up its own rows in registers and writes one row of sums; a last sum adds those.
 """
@@ -13,8 +15,10 @@ from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.interpret import Launcher
-from minigpt.kernels.norm import WIDEST
-from minigpt.kernels.triton.rows import as_rows, tile, workers
+from minigpt.kernels.triton.rows import as_rows, like, per_row, tile, workers
+
+WIDEST = 8192
+"""Longest row that a program holds: of longer ones, backward passes hold more numbers than there are registers."""
 
 
 @triton.jit
@@ -136,17 +140,9 @@ def rms_norm_backward(
     tl.store(weight_sums + program * n + column, tl.sum(of_weight, 0)[None, :], mask=here)
 
 
-def _like(x: Tensor) -> Tensor:
-    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
-
-
-def _per_row(x: Tensor) -> Tensor:
-    return torch.empty(x.shape[:-1], dtype=torch.float32, device=x.device)
-
-
 def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """The result, the mean of each row, and the reciprocal of its standard deviation."""
-    y, means, scales = _like(x), _per_row(x), _per_row(x)
+    y, means, scales = like(x), per_row(x), per_row(x)
     flat = as_rows(x)
     rows, n = flat.shape
     options = tile(n)
@@ -162,7 +158,7 @@ def layer_norm_grad(
     grad: Tensor, x: Tensor, weight: Tensor, means: Tensor, scales: Tensor, has_bias: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of `x`, `weight` and `bias` (zeros where there is none)."""
-    x_grad = _like(x)
+    x_grad = like(x)
     flat, flat_grad = as_rows(x), as_rows(grad)
     rows, n = flat.shape
     options = tile(n)
@@ -178,8 +174,8 @@ def layer_norm_grad(
 
 def rms_norm(x: Tensor, residual: Tensor | None, weight: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
     """The result, the sum with the residual (empty where there is none), and the reciprocal of the root of each row."""
-    y, scales = _like(x), _per_row(x)
-    total = x.new_empty(0) if residual is None else _like(x)
+    y, scales = like(x), per_row(x)
+    total = x.new_empty(0) if residual is None else like(x)
     flat = as_rows(x)
     beside = flat if residual is None else as_rows(residual)
     rows, n = flat.shape
@@ -197,7 +193,7 @@ def rms_norm_grad(
     grad: Tensor, total_grad: Tensor | None, x: Tensor, weight: Tensor, scales: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Gradients of `x` and `weight`, where `x` is what was normalised."""
-    x_grad = _like(x)
+    x_grad = like(x)
     flat, flat_grad = as_rows(x), as_rows(grad)
     beside = flat_grad if total_grad is None else as_rows(total_grad)
     rows, n = flat.shape

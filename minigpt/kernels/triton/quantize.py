@@ -1,7 +1,8 @@
 """Rows of 8-bit numbers, and products of such matrices: twice as fast as 16 bits where a GPU multiplies them so.
 
 Each row of the left matrix and each column of the right one has a scale, so that both scales come out of the sum and
-are applied once, after it. Sums of int8 are exact in int32; sums of fp8 are kept in float32.
+are applied once, after it. Sums of int8 are exact in int32. Of 8-bit floats Hopper's tensor cores add up in some 14
+bits (DeepSeek-AI, 2024, section 3.3.2), so that what they sum over one step is added to a total in float32.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from minigpt.kernels.triton.matmul import tile_of
 
 
 @triton.jit
+def rounded(values, LARGEST: tl.constexpr, INTEGER: tl.constexpr):
+    """Numbers in units of their scale, ready for the cast to 8 bits."""
+    if INTEGER:
+        # Beyond 2^23 a float32 has no digits after the point: adding 1.5 * 2^23 rounds, ties to even.
+        values = (values + 12582912.0) - 12582912.0
+    return tl.minimum(tl.maximum(values, -LARGEST), LARGEST)
+
+
+@triton.jit
 def quantize_kernel(x, codes, scales, stride, n, LARGEST: tl.constexpr, INTEGER: tl.constexpr, BLOCK: tl.constexpr):
     """One program a row: its largest magnitude, then its numbers in units of the scale."""
     row = tl.program_id(0).to(tl.int64)
@@ -33,10 +43,7 @@ def quantize_kernel(x, codes, scales, stride, n, LARGEST: tl.constexpr, INTEGER:
     for start in tl.range(0, n, BLOCK):
         at = start + tl.arange(0, BLOCK)
         values = tl.load(x + row * stride + at, mask=at < n, other=0.0).to(tl.float32) * (1 / scale)
-        if INTEGER:
-            # Beyond 2^23 a float32 has no digits after the point: adding 1.5 * 2^23 rounds, ties to even.
-            values = (values + 12582912.0) - 12582912.0
-        values = tl.minimum(tl.maximum(values, -LARGEST), LARGEST)
+        values = rounded(values, LARGEST, INTEGER)
         tl.store(codes + row * n + at, values.to(codes.dtype.element_ty), mask=at < n)
 
 
@@ -73,7 +80,10 @@ def scaled_matmul_kernel(
         present = inner < K - k * BLOCK_K
         left = tl.load(a_tile, mask=(rows < M)[:, None] & present[None, :], other=0.0)
         right = tl.load(b_tile, mask=present[:, None] & (columns < N)[None, :], other=0.0)
-        total = tl.dot(left, right, total, out_dtype=tl.int32 if INTEGER else tl.float32)
+        if INTEGER:
+            total = tl.dot(left, right, total, out_dtype=tl.int32)
+        else:
+            total = tl.dot(left, right, total, max_num_imprecise_acc=BLOCK_K)
         a_tile += a_step
         b_tile += b_step
     row_scales = tl.load(a_scales + rows, mask=rows < M, other=0.0)
@@ -136,7 +146,7 @@ def scaled_matmul(a: Tensor, b: Tensor, a_scales: Tensor, b_scales: Tensor, dtyp
 
 
 def _options(integer: bool) -> dict[str, int | bool]:
-    return {"INTEGER": integer, "BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64, "GROUP_M": 8}
+    return {"INTEGER": integer, "BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64 if integer else 128, "GROUP_M": 8}
 
 
 def _compilation(kind: str, architectures: tuple[int, ...], spill: int = 0) -> Compilation:

@@ -41,3 +41,13 @@ def workers(device: torch.device, rows: int, rows_of_tile: int) -> int:
     """
     most = 3 if device.type == "cpu" else 2 * torch.cuda.get_device_properties(device).multi_processor_count
     return max(1, min(most, triton.cdiv(rows, rows_of_tile)))
+
+
+def like(x: Tensor) -> Tensor:
+    """New memory for a tensor of the same shape and type, in one piece."""
+    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
+
+
+def per_row(x: Tensor) -> Tensor:
+    """New memory for one number in float32 for each row."""
+    return torch.empty(x.shape[:-1], dtype=torch.float32, device=x.device)

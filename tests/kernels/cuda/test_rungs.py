@@ -1,10 +1,11 @@
-"""Every rung of the ladder on a CPU, beside NumPy and PyTorch in float64."""
+"""Every rung of the ladder on a CPU, and where there is one on a GPU, beside PyTorch in float64."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from kernels.harness import generator, on_every_device
 from minigpt.kernels.cuda import cpu, rungs
 
 pytestmark = pytest.mark.skipif(cpu.compiler() is None, reason="no C++ compiler here")
@@ -12,40 +13,50 @@ EPSILON = torch.finfo(torch.float32).eps
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed)) - 0.5
+    return torch.rand(*shape, generator=generator(seed)) - 0.5
 
 
+def orders():
+    """Forwards, and on a CPU backwards too: a GPU has an order of its own."""
+    return (False, True) if torch.get_default_device().type == "cpu" else (False,)
+
+
+@on_every_device
 @pytest.mark.parametrize("n", [1, 31, 257, 1000])
-@pytest.mark.parametrize("reverse", [False, True])
-def test_vector_add(n, reverse):
+def test_vector_add(n):
     a, b = random(n), random(n, seed=1)
-    assert torch.equal(rungs.vector_add(a, b, reverse=reverse), a + b)
+    for reverse in orders():
+        assert torch.equal(rungs.vector_add(a, b, reverse=reverse), a + b)
 
 
+@on_every_device
 @pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith("sum_")])
 @pytest.mark.parametrize("n", [1, 255, 257, 10007])
 def test_sums(name, n):
     x = random(n)
-    for reverse in (False, True):
+    for reverse in orders():
         found = rungs.total(x, name, reverse=reverse)
         # An error of half a unit for each of at most 40 additions on the way of a number.
         assert abs(found.double() - x.double().sum()) <= 40 * EPSILON * x.abs().sum()
 
 
+@on_every_device
 @pytest.mark.parametrize("name", ["softmax_passes", "softmax_online"])
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 31), (2, 257), (2, 1009)])
 def test_softmax(name, rows, columns):
     x = 20 * random(rows, columns)
-    for reverse in (False, True):
+    for reverse in orders():
         found = rungs.softmax(x, name, reverse=reverse)
         torch.testing.assert_close(found.double(), x.double().softmax(-1), rtol=40 * EPSILON, atol=1e-12)
 
 
+@on_every_device
 def test_softmax_does_not_overflow():
     found = rungs.softmax(torch.tensor([[1000.0, 1000.0, -1000.0]]))
     assert torch.equal(found, torch.tensor([[0.5, 0.5, 0.0]]))
 
 
+@on_every_device
 @pytest.mark.parametrize("name", [name for name in rungs.RUNGS if name.startswith("matmul_")])
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 31, 7), (67, 129, 37), (64, 68, 40)])
 def test_matmul(name, shape):
@@ -53,7 +64,7 @@ def test_matmul(name, shape):
     dtype = torch.float16 if name == "matmul_wmma" else torch.float32
     a, b = random(m, k).to(dtype), random(k, n, seed=1).to(dtype)
     bound = k * EPSILON * (a.double().abs() @ b.double().abs())
-    for reverse in (False, True):
+    for reverse in orders():
         found = rungs.matmul(a, b, name, reverse=reverse)
         assert bool(((found.double() - a.double() @ b.double()).abs() <= bound).all())
 
