@@ -14,18 +14,29 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from minigpt import __version__
 from minigpt.cli import evaluate, generate, tokenizer, train, village
+from minigpt.cli.values import as_typed, one_line
 
 USAGE_ERROR = 2
 INTERRUPTED = 128 + 2
 BROKEN_PIPE = 128 + 13
+_POSITIONAL = {"file", "files", "model", "run"}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that answers wrong use in one line, as every other error is answered."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what was wrong and where to look, and end."""
+        self.exit(USAGE_ERROR, f"{self.prog}: error: {' '.join(message.split())}; see '{self.prog} --help'\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line with all its subcommands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="minigpt",
         description="The parts of a large language model, built from scratch: the command line of the MiniGPT course.",
     )
@@ -67,11 +78,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         if args.traceback:
             raise
-        print(f"minigpt: error: {_one_line(error)}", file=sys.stderr)
+        print(f"minigpt: error: {as_typed(one_line(error), vars(args).keys() - _POSITIONAL)}", file=sys.stderr)
         return USAGE_ERROR
-
-
-def _one_line(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{os.fspath(error.filename)!r}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigpt.cli.model import load_folder
-from minigpt.cli.values import count, count_from_one
+from minigpt.cli.values import count, count_from_one, seed
 from minigpt.village.stories import SIZES, stories
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from minigpt.models import GPT
     from minigpt.tokenizers import Tokenizer
 
+FEWEST = 10
+"""Documents, stories or probes below which no interval of a mean is shown."""
 _MEASURES = ("data", "village", "hellaswag", "mmlu", "domains")
 
 
@@ -28,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "evaluate",
         help="measure a language model",
         description="Measure a model by one or more of the measures below. Square brackets hold 95 % confidence "
-        "intervals, over documents or questions.",
+        "intervals, over documents or questions; of means over fewer than 10 there is none.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL_FOLDER", help="what 'minigpt train' wrote")
     measures = parser.add_argument_group("measures")
@@ -49,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--stories", type=count_from_one, default=500, metavar="N", help="of the village (default: 500)"
     )
     options.add_argument("--samples", type=count, default=200, metavar="N", help="stories to write (default: 200)")
-    options.add_argument("--seed", type=count, default=0, metavar="N", help="of what is written and drawn (default: 0)")
+    options.add_argument("--seed", type=seed, default=0, metavar="N", help="of what is written and drawn (default: 0)")
     options.add_argument("--device", default="cpu", help="cpu (default), cuda, mps")
     options.add_argument(
         "--batch-tokens", type=count_from_one, default=8192, metavar="N", help="read at once (default: 8192)"
@@ -133,24 +136,28 @@ class _Measure:
 
         size, n = self.args.village, self.args.stories
         told = list(stories(n, SEED + self.args.seed, size))
-        above = excess(self.model, self.tokenizer, told, without_state=True, **self._batches)
+        try:
+            above = excess(self.model, self.tokenizer, told, without_state=True, **self._batches)
+        except ValueError as error:
+            raise ValueError(f"--village {size}: {error}") from error
         found: dict[str, Any] = {
             "loss": _loss(above.loss)
             | {
                 "true loss": sum(above.true_nats) / above.loss.tokens,
-                "excess, nats a story": _around(above.per_story),
-                "excess, share of the true entropy": _around(above.share),
-                "the same without the state": _around(above.plateau),
+                "excess, nats a story": _around(above.per_story, len(told)),
+                "excess, share of the true entropy": _around(above.share, len(told)),
+                "the same without the state": _around(above.plateau, len(told)),
             }
         }
         scores = score_probes(self.model, self.tokenizer, spread(told, n), **self._batches)
         chance, guess = scores.guessing
-        found["probes"] = {"right": list(scores.accuracy), "by guessing": chance, "loss": _around(scores.loss)}
+        found["probes"] = {"right": list(scores.accuracy), "by guessing": chance}
+        found["probes"] |= {"loss": _around(scores.loss, len(scores.probes), least=0.0)}
         found["probes"] |= {"loss by guessing": guess}
         for kind in dict.fromkeys(probe.kind for probe in scores.probes):
             part = scores.of_kind(kind)
             found["probes"][f"{kind}, right"] = list(part.accuracy)
-            found["probes"][f"{kind}, loss"] = _around(part.loss)
+            found["probes"][f"{kind}, loss"] = _around(part.loss, len(part.probes), least=0.0)
         for name, questions in (("endings", endings(told)), ("questions", about_story(told))):
             found[name] = self._answers(self._known(questions))
         if self.args.samples:
@@ -166,7 +173,10 @@ class _Measure:
 
         if name in SIZES:
             raise ValueError(f"{name!r}: models are trained on that corpus; use --village {name}, which has others")
-        return islice(corpus(name), self.args.limit)
+        texts = list(islice(corpus(name), self.args.limit))
+        if not texts:
+            raise ValueError(f"{name!r} holds no text; give a file with some")
+        return texts
 
     def _answers(self, questions: list[MultipleChoice], ways: tuple[str, ...] | None = None) -> dict[str, Any]:
         from minigpt.evaluation import WAYS, accuracies, score_choices
@@ -223,17 +233,18 @@ def _loss(loss: CorpusLoss) -> dict[str, Any]:
         "documents": len(loss),
         "tokens": loss.tokens,
         "bytes": loss.bytes,
-        "loss": _around(loss.loss),
+        "loss": _around(loss.loss, len(loss), least=0.0),
         "perplexity": loss.perplexity,
-        "bits per byte": _around(loss.bits_per_byte),
+        "bits per byte": _around(loss.bits_per_byte, len(loss), least=0.0),
     }
     return found | ({"documents with unknown words": loss.inexact} if loss.inexact else {})
 
 
-def _around(estimate: Any) -> list[float | None]:
+def _around(estimate: Any, n: int, *, least: float = -math.inf) -> list[float | None]:
+    # The interval of a mean rests on its being distributed nearly normally, of which a few units know nothing. What
+    # cannot be negative has no interval that goes below 0 either.
     mean, half = estimate
-    # From a single document there is no interval; JSON has no infinity.
-    return [mean, mean - half, mean + half] if half < float("inf") else [mean, None, None]
+    return [mean, max(least, mean - half), mean + half] if n >= FEWEST else [mean, None, None]
 
 
 def _lines(name: str, values: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minigpt.cli.model import load_folder
-from minigpt.cli.values import count, count_from_one, finite, from_zero, positive, share
+from minigpt.cli.values import as_typed, between, count_from_one, from_zero, one_line, seed, share
 
 if TYPE_CHECKING:
     from minigpt.generation import Completion
@@ -37,7 +37,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--tokens", type=count_from_one, default=200, metavar="N", help="at most so many (default: 200)"
     )
     parser.add_argument("--samples", type=count_from_one, default=1, metavar="N", help="so many texts (default: 1)")
-    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="ends the text; may be repeated")
+    parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="ends the text; may be "
+                        "repeated. Beams are cut there when the search is over")  # fmt: skip
     parser.add_argument("--keep-stop", action="store_true", help="show the stop string as well")
     parser.add_argument(
         "--overflow",
@@ -57,14 +58,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     how.add_argument("--top-k", type=count_from_one, metavar="K", help="from the K most likely ones")
     how.add_argument("--top-p", type=share, metavar="P", help="from the most likely ones that together reach P")
     how.add_argument("--min-p", type=share, metavar="P", help="from those at least P times as likely as the first")
-    how.add_argument("--repetition-penalty", type=positive, metavar="R", help="above 1: less of what was there before")
+    how.add_argument("--repetition-penalty", type=between(0.001, 1000), metavar="R", help="above 1: less of what "
+                     "was there before")  # fmt: skip
     how.add_argument("--no-repeat-ngram", type=count_from_one, metavar="N", help="no run of N tokens twice")
-    how.add_argument("--seed", type=count, metavar="N", help="decides the draws (default: 0)")
+    how.add_argument("--seed", type=seed, metavar="N", help="decides the draws (default: 0)")
     how.add_argument(
         "--beams", type=count_from_one, metavar="N", help="beam search with N beams; --samples shows so many of them"
     )
     how.add_argument(
-        "--length-penalty", type=finite, metavar="A", help="of beams: log-probability / length^A (default: 1)"
+        "--length-penalty", type=between(-50, 50), metavar="A", help="of beams: log-probability / length^A (default: 1)"
     )
     parser.set_defaults(run=run)
 
@@ -75,7 +77,11 @@ def run(args: argparse.Namespace) -> int:
     model, tokenizer = load_folder(args.model, args.device, args.dtype)
     if args.interactive:
         for line in _lines():
-            _answer(args, model, tokenizer, line)
+            try:
+                _answer(args, model, tokenizer, line)
+            except ValueError as error:
+                # Such as a line longer than the context: the next one may do.
+                print(f"minigpt: error: {as_typed(one_line(error), vars(args))}", file=sys.stderr, flush=True)
         return 0
     _answer(args, model, tokenizer, _prompt(args))
     return 0
@@ -88,7 +94,7 @@ def _check(args: argparse.Namespace) -> None:
         if args.stream and (args.samples > 1 or args.jsonl):
             raise ValueError("--stream shows one text while it is written; leave out --samples and --jsonl")
         return
-    given = [name for name in _ONLY_SAMPLING if getattr(args, name) not in (None, False)]
+    given = [name for name in _ONLY_SAMPLING if getattr(args, name) is not None and getattr(args, name) is not False]
     if given:
         raise ValueError(
             f"--beams draws nothing and shows a text when it is complete; leave out "
@@ -172,12 +178,12 @@ def _beams(args: argparse.Namespace, model: GPT, tokenizer: Tokenizer, prompt: s
     completions = []
     for hypothesis in found:
         text = TextStream(tokenizer, ids, stop=args.stop, keep_stop=args.keep_stop, end=end)
-        pieces = []
+        pieces: list[str] = []
         for token in hypothesis.ids:
             pieces.append(text.push(token))
             if text.finished:
                 break
-        completions.append(Completion("".join([*pieces, text.close()]), hypothesis.ids, text.reason))
+        completions.append(Completion("".join([*pieces, text.close()]), hypothesis.ids[: len(pieces)], text.reason))
     return completions
 
 

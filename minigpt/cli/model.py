@@ -48,6 +48,12 @@ def load_folder(folder: Path, device: str, dtype: str = "float32") -> tuple[GPT,
         raise ValueError(f"{str(folder)!r} is a file; give the folder of a model, which 'minigpt train --out' makes")
     if not folder.exists():
         raise ValueError(f"there is no folder {str(folder)!r}; 'minigpt train --data TEXT --out {folder}' makes one")
+    if (folder / "run.json").is_file() and not (folder / "config.json").is_file():
+        raise ValueError(
+            f"{str(folder)!r} holds a run that has no model yet: it was stopped, or diverged, before its first "
+            f"evaluation. Go on with 'minigpt train --out {folder} --resume', or, if it diverged, begin another with a "
+            "lower --lr"
+        )
     model = load_model(folder, dtype=getattr(torch, dtype), device=where)
     if not (folder / "tokenizer.json").is_file():
         raise ValueError(f"{str(folder)!r} has no tokenizer.json; put the tokenizer of the model there")

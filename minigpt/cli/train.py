@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.cli.model import find_device
-from minigpt.cli.values import count, count_from_one, from_zero, positive, share
+from minigpt.cli.values import as_typed, count, count_from_one, from_zero, positive, seed, share
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,22 +24,25 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder of the run and of the model")
     parser.add_argument("--data", metavar="TEXT", help="a file, or a corpus: hamlet, village, town, python-docs, ...")
     parser.add_argument("--resume", action="store_true", help="go on with the run in DIR, with its settings")
-    parser.add_argument("--preset", default="tiny", help="tiny (default), small, gpt-2 or another published GPT")
+    parser.add_argument("--preset", help="tiny (default), small, gpt-2 or another published GPT")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=positive, metavar="M", help="time for everything (default: 5)")
     length.add_argument("--steps", type=count_from_one, metavar="N", help="number of steps")
-    parser.add_argument("--tokenizer", default="auto", metavar="KIND", help="bpe, char, byte, word, or a file")
+    parser.add_argument("--tokenizer", metavar="KIND", help="bpe (default; for stories of the village: word), char, "
+                        "byte, word, or a file that 'minigpt tokenizer train' wrote")  # fmt: skip
     parser.add_argument("--vocab-size", type=count_from_one, metavar="N", help="tokens of a new BPE vocabulary")
     parser.add_argument(
-        "--context", type=count_from_one, metavar="T", help="longest sequence in tokens (default: the preset's)"
+        "--context",
+        type=count_from_one,
+        metavar="T",
+        help="longest sequence in tokens (default: the preset's). Of the village, "
+        "how far the loss is above the true entropy is known only where every story fits",
     )
     parser.add_argument(
         "--batch-size", type=count_from_one, metavar="B", help="sequences in a batch (default: 16 or 32)"
     )
-    parser.add_argument(
-        "--validation", type=share, default=0.1, metavar="SHARE", help="of the text, at most 0.5 (default: 0.1)"
-    )
-    parser.add_argument("--seed", type=count, default=0, metavar="N", help="an integer from 0 (default: 0)")
+    parser.add_argument("--validation", type=share, metavar="SHARE", help="of the text, at most 0.5 (default: 0.1)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="an integer from 0 (default: 0)")
     parser.add_argument("--device", default="auto", help="cpu, cuda, mps (default: the fastest there is)")
     some = parser.add_argument_group("training", "What is left out follows from the preset.")
     some.add_argument("--optimizer", choices=("adamw", "muon", "sgd"), help="Muon is for matrices, beside AdamW")
@@ -56,7 +59,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     some.add_argument("--dropout", type=share, metavar="P", help="share of values that is set to zero")
     some.add_argument("--evaluate-every", type=count_from_one, metavar="N", help="steps (default: a tenth of all)")
     some.add_argument("--checkpoint-every", type=count_from_one, metavar="N", help="steps (default: a tenth of all)")
-    parser.set_defaults(run=run, defaults=vars(parser.parse_args(["--out", "."])))
+    # What is left out is None, so that --resume can tell what was given; RunSettings has the defaults.
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,28 +77,16 @@ def run(args: argparse.Namespace) -> int:
     world = join_world(device)
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", world.rank % torch.cuda.device_count())
-    say = _say if world.is_first else (lambda text: None)
+    say = (lambda text: _say(as_typed(text, _SETTINGS + _TRAINING))) if world.is_first else (lambda text: None)
     try:
         if args.resume:
             found = Run.open(args.out, device=device, world=world)
             _check_same(args, found.values["settings"])
             say(f"going on after step {found.trainer.step} of {found.trainer.config.steps}")
         else:
-            minutes = 5.0 if args.minutes is None and args.steps is None else args.minutes
-            settings = RunSettings(
-                data=args.data,
-                preset=args.preset,
-                tokenizer=args.tokenizer,
-                vocab_size=args.vocab_size,
-                steps=args.steps,
-                minutes=minutes,
-                context=args.context,
-                batch_size=args.batch_size,
-                validation=args.validation,
-                seed=args.seed,
-                model=_given(args, "dropout"),
-                training=_given(args, *_TRAINING),
-            )
+            length = {} if args.steps is not None else {"minutes": 5.0 if args.minutes is None else args.minutes}
+            chosen = _given(args, *_SETTINGS) | length
+            settings = RunSettings(**chosen, model=_given(args, "dropout"), training=_given(args, *_TRAINING))
             found = Run.new(args.out, settings, device=device, world=world, say=say)
         found.trainer.train()
         if world.is_first:
@@ -104,6 +96,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+_SETTINGS = (
+    "data",
+    "preset",
+    "tokenizer",
+    "vocab_size",
+    "steps",
+    "minutes",
+    "context",
+    "batch_size",
+    "validation",
+    "seed",
+)
 _TRAINING = (
     *("optimizer", "lr", "muon_lr", "schedule", "warmup", "weight_decay", "clip", "z_loss", "accumulate"),
     *("precision", "compile", "evaluate_every", "checkpoint_every"),
@@ -117,9 +121,8 @@ def _given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 def _check_same(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     # The whole line that began the run may be given again, but no other setting.
     began = settings | settings["model"] | settings["training"]
-    given = {name: getattr(args, name) for name, value in args.defaults.items() if getattr(args, name) != value}
-    changed = [name for name, value in given.items() if name not in ("out", "resume", "device")]
-    changed = [name for name in changed if began.get(name) != given[name]]
+    given = _given(args, *_SETTINGS, "dropout", *_TRAINING)
+    changed = [name for name, value in given.items() if began.get(name) != value]
     if changed:
         raise ValueError(
             "a run goes on with the settings that it began with; leave out "

@@ -61,8 +61,13 @@ def _hellaswag(values: dict[str, Any], where: str) -> MultipleChoice:
         context = _without_brackets(f"{values['activity_label']}: {context}")
         endings = [_without_brackets(ending) for ending in values["endings"]]
         label = values["label"]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{where} is no question of HellaSwag: {type(error).__name__}: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{where} is no question of HellaSwag: the field {error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{where} is no question of HellaSwag: activity_label, ctx_a and ctx_b must be texts and endings a list of "
+            f"texts ({error})"
+        ) from error
     if label in ("", None):
         raise ValueError(f"{where} has no label: the test set is published without; use the validation set")
     return _question(context, endings, label, values.get("activity_label", ""), where)
@@ -72,7 +77,7 @@ def _mmlu(values: dict[str, Any], where: str) -> MultipleChoice:
     try:
         return _question(values["question"], values["choices"], values["answer"], values.get("subject") or "", where)
     except KeyError as error:
-        raise ValueError(f"{where} is no question of MMLU: it has no {error}") from error
+        raise ValueError(f"{where} is no question of MMLU: the field {error} is missing") from error
 
 
 def _question(context: str, choices: list[str], answer: Any, subject: str, where: str) -> MultipleChoice:

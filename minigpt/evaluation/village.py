@@ -99,7 +99,8 @@ def excess(
     if loss.inexact:
         raise ValueError(
             f"the tokenizer does not give back {loss.inexact} of {len(told)} stories, so their loss is that of other "
-            "texts; train it on more stories"
+            "texts; measure on stories of the size that the model was trained on (hamlet, village or town), or train "
+            "it on more of them"
         )
     free = tuple(-story.log_prob_without_state for story in told) if without_state else None
     return Excess(loss, tuple(-story.log_prob for story in told), free)

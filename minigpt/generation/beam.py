@@ -19,8 +19,24 @@ Normalisation = Callable[[int], float]
 """What the log-probability of a text of so many tokens is divided by."""
 
 
+LARGEST_POWER = 50
+"""Of a length: a million tokens to the power of 50 is a number that a float can hold."""
+
+
+def _check_power(alpha: float | int) -> None:
+    if not -LARGEST_POWER <= alpha <= LARGEST_POWER:
+        raise ValueError(
+            f"alpha={alpha} must be from {-LARGEST_POWER} to {LARGEST_POWER}; the power of a length would overflow"
+        )
+
+
 def power(alpha: float | int) -> Normalisation:
-    """`length^alpha`: 0 compares sums of log-probabilities, 1 means (as Hugging Face's `length_penalty`)."""
+    """`length^alpha`: 0 compares sums of log-probabilities, 1 means (as Hugging Face's `length_penalty`).
+
+    Raises:
+        ValueError: if `alpha` is not from -50 to 50.
+    """
+    _check_power(alpha)
     return lambda length: length**alpha
 
 
@@ -29,7 +45,12 @@ MEAN = power(1.0)
 
 
 def wu(alpha: float | int) -> Normalisation:
-    """`((5 + length) / 6)^alpha` (Wu et al., 2016, equation 14, without the term for coverage)."""
+    """`((5 + length) / 6)^alpha` (Wu et al., 2016, equation 14, without the term for coverage).
+
+    Raises:
+        ValueError: if `alpha` is not from -50 to 50.
+    """
+    _check_power(alpha)
     return lambda length: ((5 + length) / 6) ** alpha
 
 

@@ -16,6 +16,10 @@ from torch import Tensor
 PADDING = -1
 """Stands in place of an id where a row of a batch has no token."""
 
+PENALTIES = (0.001, 1000.0)
+"""The smallest and the largest repetition penalty: beyond them logits leave the range of float32."""
+_EXTREME = 1e20
+
 
 def temperature(logits: Float[Tensor, "batch vocab_size"], value: float | int) -> Float[Tensor, "batch vocab_size"]:
     """`logits / T` (Ackley et al., 1985): below 1 the likely tokens gain, above 1 the unlikely ones.
@@ -31,6 +35,10 @@ def temperature(logits: Float[Tensor, "batch vocab_size"], value: float | int) -
     """
     if not 0 < value < math.inf:
         raise ValueError(f"temperature={value} must be positive; for the most likely token use Sampling(temperature=0)")
+    if not 1 / _EXTREME < value < _EXTREME:
+        # Float32 would overflow, and infinity minus infinity is no number. Beside the largest logit nothing is lost.
+        logits = logits - logits.amax(dim=-1, keepdim=True)
+        value = min(max(value, 1e-30), 1e30)
     return logits / value
 
 
@@ -99,13 +107,17 @@ def repetition_penalty(
     Args:
         logits: of the next token.
         ids: the text so far, prompt included; `PADDING` (-1) where a row has no token.
-        penalty: above 1 to discourage repetition (1.2 in the paper), 1 for none, below 1 to encourage it.
+        penalty: above 1 to discourage repetition (1.2 in the paper), 1 for none, below 1 to encourage it; within
+            `PENALTIES`.
 
     Raises:
-        ValueError: if the penalty is not positive.
+        ValueError: if the penalty is out of range.
     """
-    if not 0 < penalty < math.inf:
-        raise ValueError(f"repetition_penalty={penalty} must be positive; 1 changes nothing")
+    if not PENALTIES[0] <= penalty <= PENALTIES[1]:
+        raise ValueError(
+            f"repetition_penalty={penalty} must be positive, from {PENALTIES[0]:g} to {PENALTIES[1]:g}; 1 changes "
+            "nothing"
+        )
     vocab_size = logits.shape[-1]
     # One more column takes the padding.
     seen = logits.new_zeros(len(logits), vocab_size + 1, dtype=torch.bool)

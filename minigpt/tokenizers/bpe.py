@@ -98,7 +98,8 @@ class BPETokenizer(Tokenizer):
             TokenizerError: if `vocab_size` has no room for the bytes and the special tokens, or the corpus is empty.
         """
         names = special_names(special_tokens)
-        require_room(vocab_size, N_BYTES + len(names), f"{N_BYTES} bytes and {len(names)} special tokens")
+        special = f"{len(names)} special token{'' if len(names) == 1 else 's'}"
+        require_room(vocab_size, N_BYTES + len(names), f"{N_BYTES} bytes and {special}")
         if vocab_size > MAX_VOCAB_SIZE:
             raise TokenizerError(f"vocab_size={vocab_size} is too large; train makes at most {MAX_VOCAB_SIZE} tokens")
         if max_pretokens is not None and max_pretokens < 2:

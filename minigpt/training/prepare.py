@@ -6,26 +6,29 @@ import copy
 import dataclasses
 import json
 import math
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int
 
 from minigpt.data.documents import DocumentLoader
 from minigpt.data.loader import Loader
 from minigpt.data.shards import Tokens, open_tokens, write_tokens
 from minigpt.files import END_OF_TEXT, atomic_write
-from minigpt.models import GPT
+from minigpt.models import GPT, TransformerConfig, count_parameters
 from minigpt.models.folder import TOKENIZER, config_to_dict
 from minigpt.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer
 from minigpt.training.config import TrainingConfig
 from minigpt.training.parallel import World
 from minigpt.training.recipes import model_config, recipe
 from minigpt.training.settings import RunSettings
-from minigpt.training.sources import TextSource, VillageSource
+from minigpt.training.sources import TextSource, VillageSource, has_short_documents
 from minigpt.training.throughput import matmul_rate
 from minigpt.training.trainer import Trainer
 from minigpt.village import SIZES
@@ -56,9 +59,13 @@ def prepare(
     source = VillageSource(settings) if settings.data in SIZES else TextSource(settings)
     tokenizer = make_tokenizer(settings, source)
     config = model_config(chosen, tokenizer.vocab_size, settings.context, **settings.model)
+    n_parameters = check_memory(config, chosen.settings | settings.training, device)
     (folder / "data").mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder / TOKENIZER)
-    say(f"tokenizer: {tokenizer.kind}, {tokenizer.vocab_size} tokens")
+    fewer = settings.vocab_size is not None and tokenizer.vocab_size < settings.vocab_size
+    asked = f", not {settings.vocab_size:,}: the text has no more pairs to merge" if fewer else ""
+    say(f"tokenizer: {tokenizer.kind}, {tokenizer.vocab_size:,} tokens{asked}")
+    say(f"model: {n_parameters:,} parameters")
     paths = {name: folder / name for name in (TRAIN, VALIDATION)}
     encoding = time.perf_counter()
     _write(source.validation(), tokenizer, paths[VALIDATION])
@@ -70,8 +77,8 @@ def prepare(
         "model": config_to_dict(config),
         "context": config.context,
         "batch_size": settings.batch_size or chosen.batch_size,
-        "whole_documents": source.has_short_documents(validation, config.context),
-        "floor": source.floor(validation),
+        "whole_documents": has_short_documents(validation, config.context),
+        "floor": source.floor(validation, config.context),
         "machine": {"python": platform.python_version(), "torch": torch.__version__, "device": device.type},
     }
     training: dict[str, Any] = {"precision": fastest_precision(device), "seed": settings.seed}
@@ -86,7 +93,7 @@ def prepare(
         left = 60 * settings.minutes - (time.perf_counter() - start)
         per_batch = seconds_per_document * values["batch_size"]
         steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
-        say(f"{steps} steps fit into {settings.minutes:g} minutes")
+        say(f"{steps:,} steps fit into {settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}")
     training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
     tenth = max(1, steps // 10)
     training = {"evaluate_every": tenth, "checkpoint_every": tenth, "log_every": max(1, steps // 500)} | training
@@ -100,9 +107,60 @@ def prepare(
         raise ValueError(f"accumulate={values['training']['accumulate']} parts need as many rows; a batch has {n_rows}")
     values["checksums"] = {TRAIN: tokens.checksum, VALIDATION: validation.checksum}
     say(f"{len(tokens):,} tokens to train on, {len(validation):,} to validate on")
+    if lost := what_is_lost(np.concatenate([tokens.lengths, validation.lengths]), values):
+        say(lost)
     with atomic_write(folder / RUN) as file:
         json.dump(values, file, indent=1)
         file.write("\n")
+
+
+def what_is_lost(lengths: Int[np.ndarray, " documents"], values: dict[str, Any]) -> str | None:
+    """A line about documents that are longer than the context, if that takes something from the run; else `None`.
+
+    Args:
+        lengths: of all documents in tokens, the separator included.
+        values: what `run.json` holds.
+    """
+    context, longest = values["context"], int(lengths.max())
+    n = int((lengths > context).sum())
+    if not n or not (values["whole_documents"] or values["settings"]["data"] in SIZES):
+        return None
+    what = f"{n:,} of {len(lengths):,} documents are longer than the context of {context} tokens and "
+    what += "lose their end" if values["whole_documents"] else "are read in pieces"
+    if values["settings"]["data"] in SIZES and values["floor"] is None:
+        what += ", so that the true entropy is no floor of the loss"
+    return f"{what}; context={longest} has room for the longest"
+
+
+def memory_of(device: torch.device) -> int | None:
+    """The memory of a device in bytes, if that can be found out."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if not hasattr(os, "sysconf"):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_memory(config: TransformerConfig, training: dict[str, Any], device: torch.device) -> int:
+    """The number of parameters of a model, if they, their gradients and the optimiser's averages fit into memory.
+
+    Args:
+        config: the model.
+        training: values of `TrainingConfig`; the optimiser matters.
+        device: where to train.
+
+    Raises:
+        ValueError: if they do not fit, whatever the batch.
+    """
+    n = count_parameters(config)
+    copies = 4 if training.get("optimizer", "adamw") == "adamw" else 3
+    there = memory_of(device)
+    if there is not None and 4 * copies * n > there:
+        raise ValueError(
+            f"the model has {n:,} parameters; to train them takes {4 * copies * n / 1e9:,.0f} GB and more, and this "
+            f"machine has {there / 1e9:,.0f} GB; take a smaller preset"
+        )
+    return n
 
 
 def make_loader(
@@ -175,13 +233,14 @@ def make_tokenizer(settings: RunSettings, source: TextSource | VillageSource) ->
     """The tokenizer of a run, from a file or learned from the text to train on.
 
     Raises:
-        ValueError: if a file has no token for the end of a text, or a kind has no use for `vocab_size`.
+        ValueError: if there is neither such a kind nor such a file, a file has no token for the end of a text, or a
+            kind has no use for `vocab_size`.
     """
     kind, special = settings.tokenizer, [END_OF_TEXT]
     if kind == "auto":
         kind = "word" if isinstance(source, VillageSource) else "bpe"
     if settings.vocab_size is not None and kind != "bpe":
-        raise ValueError(f"vocab_size={settings.vocab_size} belongs to tokenizer 'bpe', not to {kind!r}")
+        raise ValueError(f"vocab_size={settings.vocab_size} belongs to tokenizer='bpe', not to {kind!r}")
     match kind:
         case "word":
             return WordTokenizer.train(source.sample(), special_tokens=special)
@@ -192,7 +251,12 @@ def make_tokenizer(settings: RunSettings, source: TextSource | VillageSource) ->
         case "bpe":
             texts = list(source.sample())
             return BPETokenizer.train(texts, settings.vocab_size or _vocab_size(texts), special_tokens=special)
-    tokenizer = Tokenizer.load(kind)
+    if not Path(kind).is_file():
+        raise ValueError(f"tokenizer={kind!r} is neither a kind (bpe, char, byte, word) nor a file")
+    try:
+        tokenizer = Tokenizer.load(kind)
+    except ValueError as error:
+        raise ValueError(f"tokenizer={kind!r} is no file that 'minigpt tokenizer train' wrote: {error}") from error
     if END_OF_TEXT not in tokenizer.special_tokens:
         raise ValueError(f"{kind!r} has no token {END_OF_TEXT}; train it with `--special '{END_OF_TEXT}'`")
     return tokenizer

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
 from minigpt.models import PRESETS, TransformerConfig, preset
+from minigpt.models.presets import ALIASES, NOT_DESCRIBED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,10 @@ def recipe(name: str) -> Recipe:
     """
     if name in RECIPES:
         return RECIPES[name]
+    if name not in PRESETS and name not in ALIASES and not name.startswith(tuple(NOT_DESCRIBED)):
+        writers = [known for known in PRESETS if PRESETS[known].architecture == "gpt"]
+        near = difflib.get_close_matches(name.lower(), writers, n=3) or ["tiny", "small", "gpt-2", "llama-3.2-1b"]
+        raise ValueError(f"there is no preset {name!r}; models that write are, for instance, {', '.join(near)}")
     preset(name)
     if name in PRESETS and PRESETS[name].architecture != "gpt":
         raise ValueError(f"preset {name!r} is no GPT; `minigpt train` trains models that write, such as tiny or gpt-2")

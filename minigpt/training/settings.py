@@ -18,7 +18,8 @@ class RunSettings:
         vocab_size: number of tokens of a new BPE vocabulary; by default what suits the length of the text.
         steps: number of steps; one of `steps` and `minutes`.
         minutes: time for everything; the number of steps follows from the speed of the first ones.
-        context: longest sequence, in tokens; by default the preset's.
+        context: longest sequence, in tokens; by default the preset's. If not nearly all documents fit, rows are windows
+            of the stream of documents; of the village, the true entropy is then no floor of the loss, and is not given.
         batch_size: sequences in a batch; by default the recipe's.
         validation: share of the text that is kept for validation, at most half; of the village, other stories are.
         seed: of the initial weights, the order of the batches and the stories.

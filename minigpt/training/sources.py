@@ -16,6 +16,14 @@ SAMPLE_CHARACTERS = 10_000_000
 VALIDATION_STORIES = 256
 
 
+def has_short_documents(validation: Tokens, context: int) -> bool:
+    """Whether nearly all documents fit into the context, so that each can be a row: the others lose their end.
+
+    Otherwise rows are windows of the stream of documents, which lose nothing.
+    """
+    return validation.n_documents > 1 and float((validation.lengths <= context).mean()) >= 0.95
+
+
 class TextSource:
     """A corpus: of a single document the end is kept for validation, of several every tenth, or what share is asked.
 
@@ -47,11 +55,7 @@ class TextSource:
             if length >= SAMPLE_CHARACTERS and not whole:
                 return
 
-    def has_short_documents(self, validation: Tokens, context: int) -> bool:
-        """Whether nearly all documents fit into the context, so that none needs to be cut."""
-        return validation.n_documents > 1 and float((validation.lengths <= context).mean()) >= 0.95
-
-    def floor(self, validation: Tokens) -> float | None:
+    def floor(self, validation: Tokens, context: int) -> float | None:
         """The true entropy of the validation text in nats a token: not known."""
         return None
 
@@ -94,10 +98,12 @@ class VillageSource:
         """Stories from which a tokenizer learns."""
         return (story.text for story in stories(20_000, 2 * self._seed, self._size))
 
-    def has_short_documents(self, validation: Tokens, context: int) -> bool:
-        """Whether to keep stories apart: always, since a story's probability is that of the whole of it."""
-        return True
+    def floor(self, validation: Tokens, context: int) -> float | None:
+        """The true entropy of the validation stories in nats a token; `None` if one is longer than the context.
 
-    def floor(self, validation: Tokens) -> float:
-        """The true entropy of the validation stories in nats a token."""
+        It is that of whole stories. The beginning of a story is harder to predict than the rest, and so is what stands
+        behind a beginning that is out of sight: beside such losses it would be no floor.
+        """
+        if validation.lengths.max() > context:
+            return None
         return -math.fsum(story.log_prob for story in self._held_out) / (len(validation) - 1)

@@ -276,9 +276,13 @@ class Trainer:
         }
 
     def _diverged(self, what: str) -> str:
+        config = self.config
+        rates = f"lr={config.lr:g}" + (f", muon_lr={config.muon_lr:g}" if config.optimizer == "muon" else "")
+        smaller = f"clip={config.clip:g}" + (f" or z_loss={config.z_loss:g}" if config.z_loss else "")
         return (
-            f"{what} after {self.step} steps: training has diverged. Take a lower learning rate (lr, muon_lr), a longer"
-            " warm-up, or a smaller clip"
+            f"{what} after {self.step} steps: training has diverged, and would again from its last checkpoint. Begin "
+            f"another run with a lower learning rate (here {rates}), a longer warm-up (warmup={config.warmup}), or "
+            f"less than {smaller}"
         )
 
     def _gather(self, value: Any) -> list[Any]:

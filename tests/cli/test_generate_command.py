@@ -5,7 +5,11 @@ import json
 import pytest
 import torch
 
+from minigpt.cli.values import LARGEST_SEED
+from minigpt.evaluation import SEED
 from minigpt.generation import Sampling, beam_search, complete
+from minigpt.generation.beam import LARGEST_POWER
+from minigpt.generation.processors import PENALTIES
 from minigpt.models import GPT, TransformerConfig, save_model
 from minigpt.tokenizers import ByteTokenizer
 
@@ -86,6 +90,42 @@ def test_interactive_answers_each_line(minigpt, folder, model):
     assert result.out.decode() == "".join(f"{expected(model, [name])[0]}\n" for name in ("Mia", "Ben"))
 
 
+def test_beams_end_at_a_stop_string_with_the_ids_up_to_it(minigpt, folder, model):
+    (found,) = beam_search(model, [256, *b"Mia"], 12, n_beams=3, end={256})
+    stop = bytes(found.ids[4:6]).decode("latin-1")
+    assert stop.isascii()
+    args = ("generate", folder, "--prompt", "Mia", "--tokens", 12, "--beams", 3, "--stop", stop, "--jsonl")
+    line = json.loads(minigpt(*args).out)
+    assert line["reason"] == "stop"
+    assert bytes(line["ids"]).endswith(stop.encode())
+    assert bytes(line["ids"]).decode(errors="replace") == line["text"] + stop
+    assert len(line["ids"]) < len(found.ids)
+
+
+def test_a_line_that_is_too_long_does_not_end_an_interactive_session(minigpt, folder, model):
+    result = minigpt("generate", folder, "--interactive", "--tokens", 20, stdin=b"Mia\n" + b"x" * 80 + b"\nBen\n")
+    assert result.status == 0
+    assert result.out.decode() == "".join(f"{expected(model, [name])[0]}\n" for name in ("Mia", "Ben"))
+    assert result.err.count("\n") == 1
+    assert "give --overflow 'slide'" in result.err
+
+
+@pytest.mark.parametrize("setting", [("--temperature", "1e-38"), ("--temperature", "1e-320"), ("--top-k", "1")])
+def test_the_coldest_temperatures_take_the_likeliest_token(minigpt, folder, setting):
+    args = ("generate", folder, "--prompt", "Mia", "--tokens", 20)
+    assert minigpt(*args, *setting) == minigpt(*args, "--temperature", 0)
+
+
+def test_the_ranges_of_the_options_are_those_of_the_functions(minigpt, folder):
+    args = ("generate", folder, "--prompt", "Mia", "--tokens", 5)
+    for low_or_high in PENALTIES:
+        assert minigpt(*args, "--repetition-penalty", low_or_high).status == 0
+    for power in (-LARGEST_POWER, LARGEST_POWER):
+        assert minigpt(*args, "--beams", 2, f"--length-penalty={power}").status == 0
+    assert 2 * LARGEST_SEED + 1 < SEED, "no story that a model is trained on is among those that it is measured on"
+    assert minigpt(*args, "--seed", LARGEST_SEED).status == 0
+
+
 def test_a_text_beyond_the_context(minigpt, folder):
     args = ("generate", folder, "--prompt", "Mia", "--tokens", 100, "--jsonl")
     refused = minigpt(*args)
@@ -104,7 +144,11 @@ def test_a_text_beyond_the_context(minigpt, folder):
         (["--top-p", "2"], "'2' is not a number from 0 to 1"),
         (["--tokens", "0"], "--tokens: '0' is not an integer from 1"),
         (["--samples", "0"], "--samples: '0' is not an integer from 1"),
-        (["--beams", "2", "--length-penalty", "nan"], "'nan' is not a finite number"),
+        (["--beams", "2", "--length-penalty", "nan"], "--length-penalty: 'nan' is not a number from -50 to 50"),
+        (["--beams", "2", "--length-penalty", "400"], "--length-penalty: '400' is not a number from -50 to 50"),
+        (["--repetition-penalty", "1e-40"], "--repetition-penalty: '1e-40' is not a number from 0.001 to 1000"),
+        (["--seed", "9" * 23], "is not an integer from 0 to 999999999"),
+        (["--beams", "2", "--temperature", "0", "--top-p", "0", "--seed", "0"], "out --temperature, --top-p, --seed"),
         (["--device", "gpu"], "--device gpu: there is no such device here; there is cpu"),
         (["--stop", ""], "hold an empty one"),
         (["--beams", "2", "--temperature", "0.5", "--seed", "1"], "leave out --temperature, --seed"),
@@ -117,6 +161,7 @@ def test_a_text_beyond_the_context(minigpt, folder):
 def test_mistakes_are_explained(minigpt, folder, arguments, message):
     result = minigpt("generate", folder, *arguments)
     assert result.status == 2
+    assert result.err.count("\n") == 1
     assert result.out == b""
     assert message in result.err
 
@@ -126,6 +171,9 @@ def test_a_folder_that_holds_no_model(minigpt, folder, tmp_path):
     (tmp_path / "text.txt").write_text("a text")
     assert "is a file; give the folder of a model" in minigpt("generate", tmp_path / "text.txt").err
     assert "holds no model: " in minigpt("generate", tmp_path).err
+    (tmp_path / "run.json").write_text("{}")
+    assert f"Go on with 'minigpt train --out {tmp_path} --resume'" in minigpt("generate", tmp_path).err
+    (tmp_path / "run.json").unlink()
     save_model(GPT(TransformerConfig(vocab_size=300, n_layers=1, d_model=4, n_heads=1)), tmp_path)
     assert "has no tokenizer.json" in minigpt("generate", tmp_path).err
     TOKENIZER.save(tmp_path / "tokenizer.json")

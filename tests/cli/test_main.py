@@ -11,6 +11,7 @@ import pytest
 
 import minigpt as package
 from minigpt import cli
+from minigpt.cli.values import as_typed
 
 COMMAND = [sys.executable, "-m", "minigpt"]
 
@@ -36,10 +37,18 @@ def test_the_commands_work_together(minigpt, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [[], ["tokenizer"], ["nonsense"], ["tokenizer", "train"]])
-def test_wrong_use_is_answered_with_the_usage(minigpt, arguments):
+def test_wrong_use_is_answered_in_one_line_that_says_where_to_look(minigpt, arguments):
     result = minigpt(*arguments)
-    assert result.status == 2
-    assert result.err.startswith("usage: minigpt")
+    assert (result.status, result.out) == (2, b"")
+    command = " ".join(["minigpt", *(a for a in arguments if a != "nonsense")])
+    assert re.fullmatch(rf"{command}: error: .+; see '{command} --help'\n", result.err)
+
+
+def test_a_message_of_the_package_names_options_as_they_are_typed():
+    message = "vocab_size=300 belongs to tokenizer='bpe' (batch_size=2), set overflow to 'cut' or n=3, 'data=1.txt'"
+    assert as_typed(message, ("vocab_size", "tokenizer", "batch_size", "size", "overflow", "data")) == (
+        "--vocab-size 300 belongs to --tokenizer bpe (--batch-size 2), give --overflow 'cut' or n=3, 'data=1.txt'"
+    )
 
 
 def test_help_loads_nothing_heavy():

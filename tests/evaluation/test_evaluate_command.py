@@ -8,9 +8,10 @@ import pytest
 from worlds import characters, model_for
 
 from minigpt.cli import main
+from minigpt.cli.evaluate import _around
 from minigpt.evaluation import MultipleChoice, letter_prompt, perplexity
 from minigpt.models import load_model, save_model
-from minigpt.village import stories
+from minigpt.village import Estimate, stories
 
 MMLU = [
     {"question": f"Is {i} even?", "subject": subject, "choices": ["yes", "no", "maybe", "never"], "answer": i % 2}
@@ -65,6 +66,20 @@ def test_a_text_as_json_equals_the_function(world, evaluate):
     assert found["bits per byte"][0] == pytest.approx(expected.bits_per_byte.mean)
 
 
+def test_of_fewer_than_ten_documents_no_interval_is_shown(world, evaluate):
+    for n, has_interval in ((9, False), (10, True)):
+        (world / "some.txt").write_text(TELLS * 5)
+        found = json.loads(evaluate("--data", world / "some.txt", "--limit", n, "--json")[1])["data"]
+        assert found["documents"] == n
+        assert (found["loss"][1] is not None) == has_interval
+        assert (found["bits per byte"][2] is not None) == has_interval
+
+
+def test_what_cannot_be_negative_has_no_interval_below_0():
+    assert _around(Estimate(0.1, 0.3), 12, least=0.0) == [0.1, 0.0, 0.4]
+    assert _around(Estimate(0.1, 0.3), 12)[1] == pytest.approx(-0.2)
+
+
 def test_questions_and_domains_as_text(world, evaluate):
     status, out, err = evaluate(
         *("--mmlu", world / "mmlu.jsonl", "--shots", "1"),
@@ -91,12 +106,19 @@ def test_the_village(evaluate):
 
 
 def test_mistakes_are_named_in_one_line(world, evaluate):
+    (world / "empty.txt").write_text("\n")
+    (world / "bad.jsonl").write_text(json.dumps({"ctx_b": "she"}) + "\n")
     for args, message in (
         ((), "nothing to measure"),
         (("--data", "village"), "use --village village"),
         (("--domains", "text.txt"), "NAME=TEXT"),
-        (("--mmlu", world / "mmlu.jsonl", "--shots", "9"), "shots=9"),
+        (("--mmlu", world / "mmlu.jsonl", "--shots", "9"), "with --shots 9 for each"),
         (("--data", world / "none.txt"), "none.txt"),
+        (("--data", world / "empty.txt"), "empty.txt' holds no text"),
+        (("--data", world / "text.txt", "--stride", "9000"), "--stride 9000 must be from 1"),
+        (("--hellaswag", world / "bad.jsonl"), "the field 'ctx_a' is missing"),
+        (("--village", "village", "--stories", "5"), "--village village: "),
+        (("--data", world / "text.txt", "--seed", "9" * 23), "is not an integer from 0 to 999999999"),
     ):
         status, out, err = evaluate(*args)
         assert (status, out) == (2, "")

@@ -76,7 +76,7 @@ def test_what_is_wrong_is_named_with_its_place(lines, tmp_path):
         read_hellaswag(lines({key: value for key, value in SWAG.items() if key != "endings"}))
     with pytest.raises(ValueError, match="answer=4"):
         read_hellaswag(lines(SWAG | {"label": 4}))
-    with pytest.raises(ValueError, match="no question of MMLU: it has no 'choices'"):
+    with pytest.raises(ValueError, match="no question of MMLU: the field 'choices' is missing"):
         read_mmlu(lines({"question": "?", "answer": 0}))
     with pytest.raises(ValueError, match="not 'first'"):
         read_mmlu(lines({"question": "?", "choices": ["a", "b"], "answer": "first"}))

@@ -58,6 +58,27 @@ def test_a_paired_difference_is_narrower_than_two_shares():
     assert found.half_width < (alone.high - alone.low) / 2
 
 
+@pytest.mark.parametrize("n", [2, 3, 10, 29])
+def test_a_mean_of_few_has_the_interval_of_student(n):
+    values = np.random.default_rng(n).normal(size=n)
+    found = paired_difference(values, np.zeros(n))
+    expected = stats.ttest_1samp(values, 0).confidence_interval()
+    assert found.half_width == pytest.approx((expected.high - expected.low) / 2, rel=3e-4)
+
+
+def test_intervals_of_three_cover_the_mean_as_often_as_they_say():
+    values = np.random.default_rng(0).normal(size=(2000, 3))
+    found = [paired_difference(row, np.zeros(3)) for row in values]
+    assert sum(abs(one.mean) < one.half_width for one in found) / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+@pytest.mark.parametrize("n", [30, 500])
+def test_a_mean_of_many_has_the_normal_interval(n):
+    values = np.random.default_rng(n).normal(size=n)
+    found = paired_difference(values, np.zeros(n))
+    assert found.half_width == pytest.approx(1.96 * values.std(ddof=1) / n**0.5)
+
+
 def test_what_makes_no_sense_is_refused():
     with pytest.raises(ValueError, match="right=5 of n=4"):
         wilson(5, 4)

@@ -79,10 +79,16 @@ def test_it_equals_hugging_face(theirs, n_beams, alpha, n_gram):
 def test_normalisations_are_the_published_ones():
     assert power(0.0)(7) == 1
     assert power(1.0)(7) == 7
+    for alpha in (50, -50):
+        assert power(alpha)(10**6) > 0
+        assert wu(alpha)(10**6) < float("inf")
     assert wu(0.6)(7) == pytest.approx((12 / 6) ** 0.6)
 
 
 def test_mistakes_are_explained():
+    for normalisation in (power, wu):
+        with pytest.raises(ValueError, match="alpha=400 must be from -50 to 50"):
+            normalisation(400)
     with pytest.raises(ValueError, match="n_best=3 must be from 1 to n_beams=2"):
         beam_search(gpt_of(), [1], 3, n_beams=2, n_best=3)
     with pytest.raises(ValueError, match="a prompt of 1 tokens and 20 new ones do not fit"):

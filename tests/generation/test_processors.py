@@ -147,6 +147,28 @@ def test_impossible_settings_are_refused_when_they_are_made(settings, message):
         Sampling(**settings)
 
 
+@pytest.mark.parametrize("cold", [1e-20, 1e-30, 1e-38, 1e-44, 1e-320])
+def test_the_coldest_temperatures_are_the_limit_at_zero(cold):
+    logits = torch.tensor([[80.0, 79.0, -torch.inf], [-3.0, -2.0, -2.5], [1.0, 1.0, 0.0]])
+    sampling = Sampling(temperature=cold)
+    found = sampling.probabilities(logits, torch.zeros(3, 1, dtype=torch.long))
+    assert found.tolist() == [[1, 0, 0], [0, 1, 0], [0.5, 0.5, 0]]
+    ids = sampling.choose(logits, torch.zeros(3, 1, dtype=torch.long), torch.full((3,), 0.4, dtype=torch.float64))
+    assert ids.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("hot", [1e20, 1e38, 1e300])
+def test_the_hottest_temperatures_leave_what_is_ruled_out_ruled_out(hot):
+    found = temperature(torch.tensor([[80.0, -5.0, -torch.inf]]), hot).softmax(-1)
+    torch.testing.assert_close(found, torch.tensor([[0.5, 0.5, 0.0]]))
+
+
+@pytest.mark.parametrize("penalty", [1e-40, 1e-4, 1e4, 1e300])
+def test_a_penalty_beyond_what_logits_can_hold_is_refused(penalty):
+    with pytest.raises(ValueError, match=r"repetition_penalty=.* from 0\.001 to 1000"):
+        Sampling(repetition_penalty=penalty)
+
+
 def test_a_temperature_of_zero_is_no_division():
     with pytest.raises(ValueError, match=r"use Sampling\(temperature=0\)"):
         temperature(torch.zeros(1, 2), 0.0)

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
 from minigpt.models import load_model
 from minigpt.tokenizers import Tokenizer
 from minigpt.training import Run, RunSettings, read_record
+from minigpt.training.prepare import what_is_lost
 
 TEXT = "The miller has a sack. The baker has a loaf. The miller gives the sack to the baker. " * 60
 SMALL = {"preset": "tiny", "context": 24, "batch_size": 4, "model": {"n_layers": 1, "d_model": 16, "n_heads": 2}}
@@ -62,6 +64,19 @@ def test_the_village_comes_with_its_true_entropy_and_stories_that_are_never_read
     assert run.trainer.loader.tokens.n_documents == 10 * 4
     assert run.values["whole_documents"]
     assert 0.4 < run.values["floor"] < 0.7
+
+
+def test_stories_that_lose_their_end_are_counted():
+    values = {"context": 100, "whole_documents": True, "floor": None, "settings": {"data": "hamlet"}}
+    assert what_is_lost(np.array([100, 30]), values) is None
+    assert what_is_lost(np.array([100, 101, 130, 90]), values | {"floor": 0.5}) == (
+        "2 of 4 documents are longer than the context of 100 tokens and lose their end; context=130 has room for the "
+        "longest"
+    )
+    assert "the true entropy is no floor" in what_is_lost(np.array([100, 101]), values)
+    text = values | {"settings": {"data": "a.txt"}}
+    assert "entropy" not in what_is_lost(np.array([100, 101]), text)
+    assert what_is_lost(np.array([100, 101]), text | {"whole_documents": False}) is None, "windows lose nothing"
 
 
 def test_a_run_goes_on_where_its_last_checkpoint_was(tmp_path):
