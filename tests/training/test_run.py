@@ -67,12 +67,10 @@ def test_the_village_comes_with_its_true_entropy_and_stories_that_are_never_read
 
 
 def test_windows_of_stories_that_do_not_fit_are_never_read_twice_either(tmp_path):
-    for context in (20, 60):
-        run = Run.new(tmp_path / str(context), settings("hamlet", context=context))
-        assert not run.values["whole_documents"]
-        assert run.values["floor"] is None
-        assert run.trainer.loader.rows_per_epoch >= 10 * 4
-        assert (run.trainer.loader.batch(0).targets >= 0).all()
+    run = Run.new(tmp_path / "run", settings("hamlet", context=60))
+    assert not run.values["whole_documents"]
+    assert run.values["floor"] is None
+    assert run.trainer.loader.rows_per_epoch >= 10 * 4
 
 
 def test_stories_that_lose_their_end_are_counted():
