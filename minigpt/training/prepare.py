@@ -87,11 +87,13 @@ def prepare(
     if not isinstance(source, VillageSource):
         _write(source.training(), tokenizer, paths[TRAIN])
         seconds_per_document = 0.0
+    # So many stories that none is read twice: one a row, or as many as fill the windows, and a tenth for good measure.
+    per_row = 1.0 if values["whole_documents"] else 1.1 * config.context / float(validation.lengths.mean())
     steps = settings.steps
     if steps is None:
         model = GPT(config, generator=torch.Generator().manual_seed(settings.seed)).to(device)
         left = 60 * settings.minutes - (time.perf_counter() - start)
-        per_batch = seconds_per_document * values["batch_size"]
+        per_batch = seconds_per_document * values["batch_size"] * per_row
         steps = affordable_steps(left, model, training, make_loader(validation, values, world), per_batch)
         say(f"{steps:,} steps fit into {settings.minutes:g} minute{'' if settings.minutes == 1 else 's'}")
     training |= {"steps": steps, "warmup": min(training.get("warmup", 0), steps // 10)}
@@ -99,7 +101,8 @@ def prepare(
     training = {"evaluate_every": tenth, "checkpoint_every": tenth, "log_every": max(1, steps // 500)} | training
     values["training"] = dataclasses.asdict(TrainingConfig(**training))
     if isinstance(source, VillageSource):
-        _write(source.training(steps * values["batch_size"]), tokenizer, paths[TRAIN])
+        n_stories = math.ceil(steps * values["batch_size"] * per_row) + (not values["whole_documents"])
+        _write(source.training(n_stories), tokenizer, paths[TRAIN])
     tokens = open_tokens(paths[TRAIN])
     # Whatever can be refused is refused before the folder holds a run.
     n_rows = make_loader(tokens, values, world).batch_size

@@ -66,6 +66,13 @@ def test_the_village_comes_with_its_true_entropy_and_stories_that_are_never_read
     assert 0.4 < run.values["floor"] < 0.7
 
 
+def test_windows_of_stories_that_do_not_fit_are_never_read_twice_either(tmp_path):
+    run = Run.new(tmp_path / "run", settings("hamlet", context=60))
+    assert not run.values["whole_documents"]
+    assert run.values["floor"] is None
+    assert run.trainer.loader.rows_per_epoch >= 10 * 4
+
+
 def test_stories_that_lose_their_end_are_counted():
     values = {"context": 100, "whole_documents": True, "floor": None, "settings": {"data": "hamlet"}}
     assert what_is_lost(np.array([100, 30]), values) is None
