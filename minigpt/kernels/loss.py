@@ -82,7 +82,8 @@ def linear_cross_entropy(
         raise ValueError(f"x is {x.dtype} and weight {weight.dtype}; convert them to one type")
     _check_reduction(reduction, ("mean", "sum"))
     if chunk is None:
-        chunk = max(min(CHUNK // max(len(weight), 1), -(-targets.numel() // 8)), 128)
+        # A multiple of 128, the height of a tile: one that is mostly empty costs as much as a full one.
+        chunk = max(min(CHUNK // max(len(weight), 1), -(-targets.numel() // 8)) // 128 * 128, 128)
     if chunk < 1:
         raise ValueError(f"chunk={chunk} must be at least 1 row")
     trained = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)

@@ -73,6 +73,10 @@ def _cover(size: int, tile: int) -> int:
 
 def _run(name: str, grid: tuple[int, ...], *arguments: Any, counted: bool, reverse: bool) -> Traffic | None:
     """By the tensors' device: the CPU runner, or a GPU."""
+    if largest := max((x.numel() for x in arguments if isinstance(x, Tensor) and x.numel() >= 2**31), default=0):
+        raise ValueError(
+            f"{name}: a tensor of {largest} numbers; the kernels count places in 32 bits: at most 2^31 - 1"
+        )
     text, block = source(name), RUNGS[name].block
     if arguments[0].is_cuda:
         if counted or reverse:

@@ -119,3 +119,9 @@ def test_errors_say_what_there_is():
         rungs.softmax(random(2, 2), "softmax_best")
     with pytest.raises(ValueError, match="there is no rung"):
         rungs.source("best")
+
+
+def test_places_that_do_not_fit_into_32_bits_are_refused():
+    a, b = torch.zeros(1, 1).expand(65536, 32768), torch.zeros(1, 1).expand(32768, 1)
+    with pytest.raises(ValueError, match=r"a tensor of 2147483648 numbers; .* at most 2\^31 - 1"):
+        rungs.matmul(a, b)
