@@ -4,6 +4,7 @@
 
 The model (by default the one that comes with the package) continues the beginnings of new stories, 20 tokens of each,
 by every method. Five groups of stories, each with its own beginnings and its own draws, show how much is chance.
+At some temperatures it also writes as many stories from the first word, and so chooses the opening itself.
 """
 
 from __future__ import annotations
@@ -136,7 +137,8 @@ def main() -> None:
     groups = [rows[i : i + args.stories] for i in range(0, len(rows), args.stories)]
     results: dict[str, object] = {
         "about": f"python benchmarks/decoding.py: {args.groups} groups of {args.stories} stories of the village, "
-        f"continued from their first {PROMPT} tokens; mean, smallest and largest value of the groups",
+        f"continued from their first {PROMPT} tokens, or written from the first word; mean, smallest and largest value "
+        "of the groups",
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "versions": {"torch": version("torch")},
@@ -146,10 +148,10 @@ def main() -> None:
         "runs": [],
     }
 
-    def add(method: str, value: float, write: Writer) -> None:
+    def add(method: str, value: float, write: Writer, given: int = PROMPT) -> None:
         found = []
         for seed, group in enumerate(groups):
-            prompts = [row[: PROMPT + 1] for row in group]
+            prompts = [row[: given + 1] for row in group]
             found.append(measures(model, tokenizer, end, prompts, write(prompts, seed)))
         results["runs"].append({"method": method, "value": value, **spread(found)})
         print(method, value, results["runs"][-1], flush=True)
@@ -157,6 +159,8 @@ def main() -> None:
     add("village", 0, lambda prompts, seed: [row[PROMPT + 1 :] for row in groups[seed]])
     for method, value, write in methods(model, end, tuple(args.beams)):
         add(method, value, write)
+    for value in (0.1, 0.3, 0.5, 0.7, 1.0, 1.5):
+        add("from the first word", value, sampled(Sampling(temperature=value), model, end), given=0)
     with atomic_write(args.out) as file:
         json.dump(results, file, indent=1)
         file.write("\n")
