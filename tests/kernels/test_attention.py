@@ -240,3 +240,12 @@ def test_it_says_what_does_not_fit():
         attention(q, q, q.double())
     with pytest.raises(ValueError, match="one query for each head"):
         decode_attention(q, q, q)
+
+
+@pytest.mark.parametrize("how", ["torch", pytest.param("interpret", marks=needs_triton)])
+def test_one_length_may_stand_for_all_sequences(how):
+    q, k, v = heads((3, 2, 1, 1, 70, 16))
+    with use(how):
+        of_one = decode_attention(q[:, :, 0], k, v, torch.tensor([5]).expand(3))
+        of_each = decode_attention(q[:, :, 0], k, v, torch.tensor([5, 5, 5]))
+    assert torch.equal(of_one, of_each)

@@ -7,12 +7,15 @@ from unittest import mock
 import pytest
 import torch
 
-from kernels.harness import BOTH, draw, generator, needs_triton, on_every_device
-from minigpt.kernels import attention as kernels
-from minigpt.kernels.dispatch import asked_for, use
-from minigpt.models import BERT, GPT, EncoderDecoder, TransformerConfig
-from minigpt.nn import Cache
-from minigpt.training import language_model_loss
+for package in ("regex", "safetensors", "tqdm"):
+    pytest.importorskip(package, reason=f"{package} is not installed, which models need beside PyTorch")
+
+from kernels.harness import BOTH, draw, generator, needs_triton, on_every_device  # noqa: E402
+from minigpt.kernels import attention as kernels  # noqa: E402
+from minigpt.kernels.dispatch import asked_for, use  # noqa: E402
+from minigpt.models import BERT, GPT, EncoderDecoder, TransformerConfig  # noqa: E402
+from minigpt.nn import Cache  # noqa: E402
+from minigpt.training import language_model_loss  # noqa: E402
 
 SIZES = {"vocab_size": 11, "context": 8, "d_model": 16, "n_heads": 2, "n_layers": 2}
 LLAMA = {"norm": "rms", "positions": "rotary", "gated": True, "activation": "silu", "n_kv_heads": 1}

@@ -200,3 +200,11 @@ def test_what_they_do_not_take():
         rms_norm(torch.zeros(2, 4), torch.ones(4), eps=0)
     with pytest.raises(ValueError, match=r"residual is \(2, 4\) torch.float64"):
         add_rms_norm(torch.zeros(2, 4), torch.zeros(2, 4).double(), torch.ones(4))
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_weights_may_have_gaps_or_be_one_number_repeated(name):
+    x, gaps, one = draw(3, 64), draw(64, 2, seed=1)[:, 0], draw(1, seed=2).expand(64)
+    with use(name):
+        torch.testing.assert_close(layer_norm(x, gaps, one), F.layer_norm(x, (64,), gaps, one, EPS))
+        torch.testing.assert_close(rms_norm(x, one), F.rms_norm(x, (64,), one, EPS))
