@@ -132,7 +132,8 @@ def _check_same(args: argparse.Namespace, settings: dict[str, Any]) -> None:
 
 def _report(found: Any) -> None:
     trainer, folder = found.trainer, found.folder
-    _say(f"{trainer.step} steps, {trainer.tokens:,} tokens in {trainer.seconds:.0f} s")
+    steps = f"{trainer.step:,} step{'' if trainer.step == 1 else 's'}"
+    _say(f"{steps}, {trainer.tokens:,} tokens in {trainer.seconds:.0f} s")
     line = f"validation loss {trainer.best:.4f} nats a token"
     if (floor := found.values["floor"]) is not None:
         line += f", {trainer.best / floor - 1:.1%} above the true entropy, {floor:.4f}"

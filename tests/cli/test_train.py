@@ -62,6 +62,7 @@ def test_of_stories_that_do_not_fit_no_distance_to_the_entropy_is_said(minigpt, 
     line = ("train", *["--data", "hamlet", "--steps", "1", "--batch-size", "16", "--context"])
     result = minigpt(*line, 16, "--out", tmp_path / "run")
     assert result.status == 0, result.err
+    assert "\n1 step, " in result.err
     assert "above the true entropy" not in result.err
     (lost,) = [said for said in result.err.splitlines() if "longer than the context" in said]
     needed = re.fullmatch(
