@@ -115,7 +115,7 @@ def test_options_reach_the_trainer(trained, corpus):
     ("arguments", "message"),
     [
         (["--kind", "bpe"], "--kind bpe needs --vocab-size"),
-        (["--kind", "bpe", "--vocab-size", "100"], "vocab_size=100 is too small"),
+        (["--kind", "bpe", "--vocab-size", "100"], "--vocab-size 100 is too small"),
         (["--kind", "unigram", "--vocab-size", "300", "--pattern", "gpt2"], "--pattern is no option of --kind unigram"),
         (["--kind", "byte"], "a byte tokenizer learns nothing"),
         (["--kind", "byte", "--vocab-size", "300"], "--vocab-size is no option of --kind byte"),
