@@ -1,6 +1,6 @@
 """Chapter 9's longer runs: learning rates, batch sizes, what the recipe is made of, a long run, and real text.
 
-    python benchmarks/pretraining.py [rates] [batches] [parts] [long] [docs]
+    python benchmarks/pretraining.py [rates] [batches] [parts] [long] [stretches] [docs]
 
 Writes `benchmarks/results/pretraining.json` after every run; parts that are not asked for stay as they are. On one
 thread all of it takes about an hour. Losses are in nats a token, and those of the village above the true entropy of the
@@ -27,6 +27,7 @@ from minigpt.models import GPT, preset
 from minigpt.tokenizers import BPETokenizer, Tokenizer, WordTokenizer
 from minigpt.training import Trainer, TrainingConfig
 from minigpt.village import stories
+from minigpt.village.entropy import ratio
 
 RESULTS = Path(__file__).with_name("results") / "pretraining.json"
 SETTINGS: dict[str, Any] = {"weight_decay": 0.0, "schedule": "linear", "final": 0.02, "lr": 0.01, "muon_lr": 0.02}
@@ -39,6 +40,7 @@ GRIDS = {
 LONG = (("linear", 6000), ("wsd", 3000))
 POINTS = (0, 10, 20, 50, 100, 150, 200, 300, 400, 600, 800, 1000, 1300, 1700, 2000, 2400, 2700, 3000)
 POINTS += (3500, 4000, 4500, 5000, 5500, 6000)
+STRETCHES = (1000, 1300, 1700, 2400, 3000)
 
 
 class Hamlet:
@@ -153,6 +155,26 @@ def long(folder: Path, done: Callable[[dict], None]) -> None:
             })  # fmt: skip
 
 
+def stretches(folder: Path, done: Callable[[dict], None]) -> None:
+    """The long run with WSD once more: what each stretch gains, as a share of the entropy, story by story.
+
+    Both ends of a stretch are measured on the same stories, so what makes a story hard cancels, and half the width of
+    the 95 % interval is that of the difference.
+    """
+    schedule, steps = LONG[1]
+    hamlet = Hamlet(folder, 16 * steps)
+    settings = {"optimizer": "muon", "schedule": schedule, "final": 0.0}
+    trainer = hamlet.trainer(seed=0, batch_size=16, steps=steps, warmup=20, **settings)
+    measured = []
+    for step in STRETCHES:
+        trainer.train(until=step)
+        measured.append(excess(trainer.model, hamlet.tokenizer, hamlet.held_out))
+    for begin, end, before, after in zip(STRETCHES, STRETCHES[1:], measured, measured[1:], strict=False):
+        gains = [b - a for b, a in zip(before.differences, after.differences, strict=True)]
+        gained = [round(number, 4) for number in ratio(gains, after.true_nats)]
+        done({"begin": begin, "end": end, "excess": round(after.share.mean, 4), "gained": gained})
+
+
 def _scores(scores: ProbeScores) -> dict[str, float]:
     accuracy, loss = scores.guessing
     return {"n": len(scores.probes), "accuracy": round(scores.accuracy.estimate, 3), "loss": round(scores.loss.mean, 3),
@@ -185,7 +207,7 @@ def docs(folder: Path, done: Callable[[dict], None]) -> None:
                 done(result | {"curve": curve(trainer, 20)})
 
 
-EXPERIMENTS = {"rates": rates, "long": long, "batches": batches, "parts": parts, "docs": docs}
+EXPERIMENTS = {"rates": rates, "long": long, "batches": batches, "parts": parts, "stretches": stretches, "docs": docs}
 
 
 def main() -> None:
