@@ -58,18 +58,32 @@ def scaled_matmul(
     Raises:
         ValueError: if shapes or types do not fit together.
     """
+    check_product(a, b, dtype)
+    if a_scales.shape != a.shape[:1] or b_scales.shape != b.shape[1:]:
+        raise ValueError(
+            f"scales are {tuple(a_scales.shape)} and {tuple(b_scales.shape)}; expected ({len(a)},) and ({b.shape[1]},)"
+        )
+    return _scaled_matmul(a, b, a_scales, b_scales, dtype)
+
+
+def check_product(a: Tensor, b: Tensor, dtype: torch.dtype) -> None:
+    """Whether two matrices of codes can be multiplied to a type.
+
+    Args:
+        a: codes.
+        b: codes.
+        dtype: of the product.
+
+    Raises:
+        ValueError: if not.
+    """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0] or a.dtype != b.dtype or a.dtype not in reference.LARGEST:
         raise ValueError(
             f"a is {tuple(a.shape)} {a.dtype} and b {tuple(b.shape)} {b.dtype}; expected (m, k) and (k, n) of one "
             "type, int8 or float8_e4m3fn"
         )
-    if a_scales.shape != a.shape[:1] or b_scales.shape != b.shape[1:]:
-        raise ValueError(
-            f"scales are {tuple(a_scales.shape)} and {tuple(b_scales.shape)}; expected ({len(a)},) and ({b.shape[1]},)"
-        )
     if dtype not in FLOATS:
         raise ValueError(f"dtype={dtype} of the result must be float32, bfloat16 or float16")
-    return _scaled_matmul(a, b, a_scales, b_scales, dtype)
 
 
 def runs_on(x: Tensor, code: torch.dtype, operation: str, dot: bool) -> str:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from minigpt.kernels.quantize import FLOATS, runs_on
+from minigpt.kernels.quantize import check_product, runs_on
 from minigpt.kernels.reference import quantize as reference
 from minigpt.kernels.reference.quantize import BLOCK
 
@@ -67,19 +67,13 @@ def block_scaled_matmul(
     Raises:
         ValueError: if shapes or types do not fit together.
     """
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0] or a.dtype != b.dtype or a.dtype not in reference.LARGEST:
-        raise ValueError(
-            f"a is {tuple(a.shape)} {a.dtype} and b {tuple(b.shape)} {b.dtype}; expected (m, k) and (k, n) of one "
-            "type, int8 or float8_e4m3fn"
-        )
+    check_product(a, b, dtype)
     m, k, n = (-(-size // blocked) for size, blocked in ((len(a), 1), (len(b), BLOCK), (b.shape[1], BLOCK)))
     if a_scales.shape != (m, k) or b_scales.shape != (k, n):
         raise ValueError(
             f"scales are {tuple(a_scales.shape)} and {tuple(b_scales.shape)}; expected {(m, k)}, one for every 128 "
             f"numbers of a row, and {(k, n)}, one for every 128 by 128"
         )
-    if dtype not in FLOATS:
-        raise ValueError(f"dtype={dtype} of the result must be float32, bfloat16 or float16")
     return _block_scaled_matmul(a, b, a_scales, b_scales, dtype)
 
 
