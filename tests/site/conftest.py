@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import SCHEMES, SIZES, chromium, pages, serve
+from browsing import chromium, pages, serve
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,18 +26,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for a page on every page, and one that asks for a view in every size and colour scheme.
-
-    A test marked `holding(text)` runs on the pages that hold the text.
-    """
+    """Run a test that asks for a page on every page; marked `holding(text)`, on the pages that hold the text."""
     if "page" in metafunc.fixturenames:
         site = metafunc.config.getoption("site")
         holding = metafunc.definition.get_closest_marker("holding")
         text = holding.args[0] if holding else ""
         chosen = [page for page in pages(site) if text in (site / page).read_text(encoding="utf-8")]
         metafunc.parametrize("page", chosen)
-    if "view" in metafunc.fixturenames:
-        metafunc.parametrize("view", [(size, scheme) for size in SIZES for scheme in SCHEMES], ids="-".join)
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,16 @@ def rotate(
     INTERLEAVED: tl.constexpr, ROWS: tl.constexpr, HALF: tl.constexpr,
 ):  # fmt: skip
     """Each pair `(a, b)` to `(a cos - b sin, b cos + a sin)`, with the sine times `sign`."""
-    row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None]
-    token, head = row // heads, row % heads
-    batch, place = token // time, token % time
+    # Which vector a row is takes divisions. Those of the tile's first row are done once, in 64 bits; the others count
+    # on from there and fit in 32, which a GPU divides many times faster.
+    first_row = tl.program_id(0).to(tl.int64) * ROWS
+    first_token = first_row // heads
+    beyond = (first_row % heads).to(tl.int32) + tl.arange(0, ROWS)[:, None]
+    head = beyond % heads
+    later = (first_token % time).to(tl.int32) + beyond // heads
+    place = later % time
+    batch = first_token // time + later // time
+    row = first_row + tl.arange(0, ROWS)[:, None]
     pair = tl.arange(0, HALF)[None, :]
     inside = (row < rows) & (pair < half)
     angle = batch * table_batch + place * table_time + pair
