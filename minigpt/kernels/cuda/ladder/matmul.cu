@@ -40,7 +40,7 @@ extern "C" __global__ void matmul_tiled(const float* A, const float* B, float* C
 #define BN 64
 #define BK 8
 
-// Rung 4. A thread has 4 x 4 numbers of C in registers: eight loads from shared memory for 16 products, not 32.
+// Rung 4. A thread has 4 x 4 numbers of C in registers: 16 products need eight numbers of shared memory, not 32.
 extern "C" __global__ void __launch_bounds__(256) matmul_registers(const float* A, const float* B, float* C, int M,
                                                                     int N, int K) {
     __shared__ float a[BK][BM], b[BK][BN];
