@@ -45,11 +45,14 @@ class Visit:
 @pytest.fixture(scope="session")
 def contexts(browser: Any) -> dict[tuple[str, str], Any]:
     """A profile of the browser for each view; its cache serves all visits."""
-    return {
+    profiles = {
         (size, scheme): browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})
         for size, (width, height) in SIZES.items()
         for scheme in SCHEMES
     }
+    for profile in profiles.values():
+        profile.set_default_timeout(180_000)  # milliseconds; a chapter's formulas take long on a busy machine
+    return profiles
 
 
 @pytest.fixture
