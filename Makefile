@@ -38,7 +38,7 @@ test: env-course ## every check: style, unit tests, stored outputs, the book, it
 .PHONY: test-site
 test-site: env-course ## every page in a browser, without network (needs Chromium; some minutes)
 	@sh tools/book.sh
-	@$(PY) -m pytest -n 2 tests/site --site _build/html
+	@$(PY) -m pytest tests/site --site _build/html
 
 .PHONY: online
 online: env-course ## fetch the released GPT-2 and compare with it, logit by logit (half a gigabyte; MINIGPT_GPT2=folder to fetch nothing)

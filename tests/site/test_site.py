@@ -60,8 +60,10 @@ def visit(contexts: dict[tuple[str, str], Any], address: str) -> Iterator[Any]:
     """Make visits; their tabs close after the test."""
     visits: list[Visit] = []
 
-    def make(size: str = "desktop", scheme: str = "light") -> Visit:
+    def make(size: str = "desktop", scheme: str = "light", formulas: bool = True) -> Visit:
         visits.append(Visit(contexts[size, scheme], address))
+        if not formulas:  # half of the time that a chapter takes to load
+            visits[-1].tab.route("**/_static/mathjax/**", lambda route: route.fulfill(body=""))
         return visits[-1]
 
     yield make
@@ -161,7 +163,7 @@ def test_site_follows_the_reader(visit: Any, scheme: str) -> None:
 @pytest.mark.holding('class="movable"')
 def test_movable_figures_answer_to_the_keyboard(visit: Any, page: str) -> None:
     """Every control of a movable figure can be reached and used with the keyboard alone, and the figure changes."""
-    one = visit(size="phone")
+    one = visit(size="phone", formulas=False)
     tab = one.open(page)
     for figure in tab.locator("figure.movable").all():
         name = figure.get_attribute("id")
@@ -195,7 +197,7 @@ def test_movable_figures_answer_to_the_keyboard(visit: Any, page: str) -> None:
 @pytest.mark.holding('class="claim-mark')
 def test_claim_marks_lead_to_the_ledger(visit: Any, page: str) -> None:
     """Each mark in the margin has a name that says what it is, lies inside the window, and leads to its row."""
-    one = visit()
+    one = visit(formulas=False)
     tab = one.open(page)
     links = tab.locator(".claim-mark a").all()
     for link in links:
@@ -213,7 +215,7 @@ def test_claim_marks_lead_to_the_ledger(visit: Any, page: str) -> None:
 
 def test_search_finds(visit: Any) -> None:
     """The search opens with the keyboard and finds a word of the glossary."""
-    one = visit()
+    one = visit(formulas=False)
     tab = one.open("book/intro.html")
     tab.keyboard.press("Control+k")
     tab.keyboard.type("perplexity")
@@ -225,7 +227,7 @@ def test_search_finds(visit: Any) -> None:
 
 def test_sidebar_opens_on_a_phone(visit: Any) -> None:
     """On a phone the table of contents is behind a button, and leads to other pages."""
-    one = visit(size="phone")
+    one = visit(size="phone", formulas=False)
     tab = one.open("book/intro.html")
     tab.locator("button.primary-toggle:visible").first.click()
     link = tab.get_by_role("link", name="Glossary").first
@@ -248,7 +250,7 @@ def test_theme_button_changes_the_theme(visit: Any) -> None:
 
 def test_first_page_leads_to_the_book(visit: Any) -> None:
     """The root of the site opens the first page of the book."""
-    one = visit()
+    one = visit(formulas=False)
     one.tab.goto(one.address)
     one.tab.wait_for_url("**/book/intro.html")
 
