@@ -50,8 +50,8 @@ class Traffic:
     """What the warps of a launch asked of global and of shared memory.
 
     A request is the n-th access of each thread of a warp since the last barrier of the block, so it is that of a GPU as
-    long as the threads of a warp take the same way. An array in shared memory that is used through a pointer (`&s[i]`, as in loads of four numbers) is not counted, and
-    `x[i] += 1` in global memory counts once.
+    long as the threads of a warp take the same way. An array in shared memory that is used through a pointer (`&s[i]`,
+    as in loads of four numbers) is not counted, and `x[i] += 1` in global memory counts once.
 
     Args:
         requests: loads and stores of global memory, each by a warp.
