@@ -245,6 +245,72 @@ def test_atomics_are_no_race():
     assert torch.equal(x, torch.full((64,), 64.0))
 
 
+POINTERS = """
+extern "C" __global__ void indexed(const float* x, float* out, int d) {
+    float sum = 0.0f;
+    for (int k = 0; k < d; k++) sum += x[threadIdx.x * d + k];
+    out[threadIdx.x] = sum;
+}
+extern "C" __global__ void row(const float* x, float* out, int d) {
+    float sum = 0.0f;
+    const float* row = x + threadIdx.x * d;
+    for (int k = 0; k < d; k++) sum += row[k];
+    *(out + threadIdx.x) = sum;
+}
+extern "C" __global__ void moved(const float* __restrict__ x, float* out, int d) {
+    float sum = 0.0f;
+    x += threadIdx.x * d;
+    for (const float* p = x; p < x + d; p++) sum += *p;
+    float* mine = threadIdx.x + out;
+    *mine = sum;
+}
+extern "C" __global__ void backwards(const float* x, float* out, int d) {
+    float sum = 0.0f;
+    auto begin = x + threadIdx.x * d, p = begin + d;
+    while (p != begin) {
+        p -= 1;
+        sum += *p;
+    }
+    (out + threadIdx.x)[p - begin] = sum;
+}
+extern "C" __global__ void shared_row(const float* x, float* out, int d) {
+    __shared__ float tile[32][33];
+    float* mine = tile[threadIdx.x];
+    for (int k = 0; k < d; k++) mine[k] = x[threadIdx.x * d + k];
+    float sum = 0.0f;
+    for (int k = 0; k < d; k++) sum += mine[k];
+    out[threadIdx.x] = sum;
+}
+extern "C" __global__ void first_alone(const float* x, float* out, int wait) {
+    float v = 0.0f;
+    if (threadIdx.x == 0) v = x[1000];
+    if (wait) __syncthreads();
+    out[threadIdx.x] = x[threadIdx.x] + v;
+}
+"""
+
+
+@pytest.mark.parametrize("name", ["row", "moved", "backwards", "shared_row"])
+def test_pointers_can_be_moved_and_kept_and_count_as_an_index_does(name):
+    x, out = torch.arange(32.0 * 20), torch.zeros(32)
+    watched = build(POINTERS, counted=True)
+    expected = watched.indexed(1, 32, x, out, 20)
+    found = watched.launch(name, 1, 32, x, out.zero_(), 20)
+    assert torch.equal(out, x.view(32, 20).sum(1))
+    assert (found.requests, found.sectors) == (expected.requests, expected.sectors)
+    if name == "shared_row":
+        assert (found.shared, found.passes) == (40, 40)
+
+
+def test_a_barrier_puts_threads_together_again_that_took_different_ways():
+    x, out = torch.zeros(1024), torch.zeros(32)
+    watched = build(POINTERS, counted=True)
+    # One float for the first thread, 32 in a row for all, and 32 stores.
+    assert watched.first_alone(1, 32, x, out, 1).sectors == 1 + 4 + 4
+    # Without it the first thread is one access ahead: its two loads and its store go with others' or alone.
+    assert watched.first_alone(1, 32, x, out, 0).sectors == 11
+
+
 TENSOR = """
 #include <mma.h>
 using namespace nvcuda;

@@ -26,6 +26,10 @@ FLAGS = ("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden", "-fsanitize=bounds
 SHARED = re.compile(
     r"__shared__\s+(__align__\(\d+\)\s*)?(float|double|int|unsigned|__half|half|__nv_bfloat16)\s+([^;()]+);"
 )
+POINTER = re.compile(  # a declaration of one pointer with its first value: it may point to what is counted or watched
+    r"\b(?:const\s+)?(?:float|double|int|unsigned|__half|half|__nv_bfloat16)\s*\*\s*(?:const\s+|__restrict__\s+)*"
+    r"(?=\w+\s*=\s*(?!nullptr|NULL|0)[^,;{}]+;)"
+)
 DYNAMIC = re.compile(r"extern\s+__shared__\s+(?:__align__\(\d+\)\s*)?(\w+)\s+(\w+)\s*\[\s*\]\s*;")
 
 
@@ -45,8 +49,9 @@ class BuildError(RuntimeError):
 class Traffic:
     """What the warps of a launch asked of global and of shared memory.
 
-    An array in shared memory that is used through a pointer (`&s[i]`, as in loads of four numbers) is not counted, and
-    `x[i] += 1` in global memory counts once.
+    A request is the n-th access of each thread of a warp since the last barrier of the block, so it is that of a GPU as
+    long as the threads of a warp take the same way. An array in shared memory that is used through a pointer (`&s[i]`,
+    as in loads of four numbers) is not counted, and `x[i] += 1` in global memory counts once.
 
     Args:
         requests: loads and stores of global memory, each by a warp.
@@ -111,7 +116,7 @@ def _translated(source: str, found: dict[str, Signature], counted: bool) -> str:
     kind = r"cpu::Watched<\1>*" if counted else r"\1*"
     code = DYNAMIC.sub(rf"{kind} \2 = ({kind})cpu::dynamic_shared();", source)
     if counted:
-        code = SHARED.sub(_watched, code)
+        code = SHARED.sub(_watched, POINTER.sub("auto ", code))
 
         def count(kernel: re.Match[str]) -> str:
             return re.sub(r"((?:const\s+)?\w+)\s*\*(\s*__restrict__)?", r"cpu::Counted<\1>", kernel[0])

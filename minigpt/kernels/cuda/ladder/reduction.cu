@@ -1,6 +1,6 @@
-// The sum of n numbers in five steps. Each kernel leaves one number for each block (the last adds them up as well).
+// The sum of n numbers, five times. Each kernel leaves one number for each block (the last adds them up as well).
 
-// Step 1. A tree over shared memory. Which threads work is asked by a remainder, so that every warp holds both kinds.
+// Version 1. A tree over shared memory. Which threads work is asked by a remainder, so that every warp holds both kinds.
 extern "C" __global__ void sum_remainder(const float* x, float* out, int n) {
     __shared__ float part[256];
     int t = threadIdx.x, i = blockIdx.x * 256 + t;
@@ -13,7 +13,7 @@ extern "C" __global__ void sum_remainder(const float* x, float* out, int n) {
     if (t == 0) out[blockIdx.x] = part[0];
 }
 
-// Step 2. The threads that work are the first ones: whole warps are idle, and no warp is divided until its last steps.
+// Version 2. The threads that work are the first ones: whole warps are idle, and no warp is divided until its last steps.
 // But neighbouring threads are now 2 * step numbers apart, and ask the same bank of shared memory at once.
 extern "C" __global__ void sum_strided(const float* x, float* out, int n) {
     __shared__ float part[256];
@@ -28,7 +28,7 @@ extern "C" __global__ void sum_strided(const float* x, float* out, int n) {
     if (t == 0) out[blockIdx.x] = part[0];
 }
 
-// Step 3. From the largest step to the smallest: neighbouring threads have neighbouring numbers, in 32 different banks.
+// Version 3. From the largest step to the smallest: neighbouring threads have neighbouring numbers, in 32 different banks.
 extern "C" __global__ void sum_halves(const float* x, float* out, int n) {
     __shared__ float part[256];
     int t = threadIdx.x, i = blockIdx.x * 256 + t;
@@ -41,7 +41,7 @@ extern "C" __global__ void sum_halves(const float* x, float* out, int n) {
     if (t == 0) out[blockIdx.x] = part[0];
 }
 
-// Step 4. A thread first adds up many numbers in a register; the tree, whose threads are mostly idle, is run once for all.
+// Version 4. A thread first adds up many numbers in a register; the tree, whose threads are mostly idle, is run once for all.
 extern "C" __global__ void sum_many(const float* x, float* out, int n) {
     __shared__ float part[256];
     int t = threadIdx.x;
@@ -56,7 +56,7 @@ extern "C" __global__ void sum_many(const float* x, float* out, int n) {
     if (t == 0) out[blockIdx.x] = part[0];
 }
 
-// Step 5. The threads of a warp read each other's registers: five shuffles in place of five steps with a barrier each.
+// Version 5. The threads of a warp read each other's registers: five shuffles in place of five steps with a barrier each.
 // One barrier is left, and one atomic addition for each block ends the sum. `out` is one number, and begins at zero.
 extern "C" __global__ void sum_shuffle(const float* x, float* out, int n) {
     __shared__ float part[8];

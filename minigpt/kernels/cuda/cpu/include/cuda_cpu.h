@@ -167,7 +167,9 @@ inline void block_barrier(int line) {
     if (++block->arrived == (int)block->fibers.size()) {
         for (Fiber& f : block->fibers)
             if (f.line != line) deadlock();
-        for (Fiber& f : block->fibers) f.state = READY, f.shared = 0;
+        long most = 0;
+        for (Fiber& f : block->fibers) most = std::max(most, f.accesses);
+        for (Fiber& f : block->fibers) f.state = READY, f.shared = 0, f.accesses = most;
         block->watch.barrier();
         block->arrived = 0;
     }
@@ -204,8 +206,9 @@ inline void body() {
 
 inline void* dynamic_shared() { return (void*)(((uintptr_t)block->shared.data() + 15) & ~uintptr_t(15)); }
 
-// A pointer to global memory that counts. An access is put together with those of the same number of the other threads
-// of its warp: that is the request which a GPU would make of it, as long as all threads take the same way.
+// A pointer to global memory that counts. An access is put together with those of the same number, since the last barrier
+// of the block, of the other threads of its warp: that is the request which a GPU would make of it, as long as all threads
+// take the same way from one barrier to the next.
 template <class T> struct Counted {
     T* pointer;
     T& operator[](long i) const {
@@ -217,7 +220,18 @@ template <class T> struct Counted {
         if (std::find(sectors.begin(), sectors.end(), sector) == sectors.end()) sectors.push_back(sector);
         return pointer[i];
     }
+    T& operator*() const { return (*this)[0]; }
     Counted operator+(long i) const { return {pointer + i}; }
+    Counted operator-(long i) const { return {pointer - i}; }
+    long operator-(Counted other) const { return pointer - other.pointer; }
+    Counted& operator+=(long i) { pointer += i; return *this; }
+    Counted& operator-=(long i) { pointer -= i; return *this; }
+    Counted& operator++() { ++pointer; return *this; }
+    Counted operator++(int) { return {pointer++}; }
+    bool operator<(Counted other) const { return pointer < other.pointer; }
+    bool operator==(Counted other) const { return pointer == other.pointer; }
+    bool operator!=(Counted other) const { return pointer != other.pointer; }
+    friend Counted operator+(long i, Counted p) { return p + i; }
 };
 
 // Ends the launch with the two accesses that no barrier orders.
