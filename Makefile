@@ -32,7 +32,7 @@ lab: env-course ## open JupyterLab with the whole course (first call: some minut
 	@$(PY) -m jupyter lab
 
 .PHONY: test
-test: env-course ## every check: style, unit tests, stored outputs, the book, its links (STAGES="lint unit" for some; about ten minutes)
+test: env-course ## every check: style, unit tests, stored outputs, the book, its links (STAGES="lint unit" for some; about twenty minutes on two cores)
 	@$(PY) tools/check.py $(STAGES)
 
 .PHONY: test-site
