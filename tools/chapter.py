@@ -151,6 +151,12 @@ def hidden(source: str) -> str:
     return "\n".join("\n".join(found[0].splitlines()[1:-1]) for found in HIDDEN_TESTS.finditer(source))
 
 
+def figure(cell: Cell) -> dict[str, str] | None:
+    """Name and caption of the figure that a cell has drawn; None if it has drawn none, as where results are missing."""
+    pictures = [mime for output in cell.get("outputs", []) for mime in output.get("data", {}) if mime[:6] == "image/"]
+    return cell["metadata"].get("mystnb", {}).get("figure") if pictures else None
+
+
 def dumps(cells: list[Cell]) -> str:
     """A notebook without outputs, as text: the one way in which all of them are written."""
     notebook = {"cells": [_fresh(cell) for cell in cells], "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}

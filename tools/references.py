@@ -15,7 +15,7 @@ from pathlib import Path
 from pybtex.database import Entry, Person, parse_string
 from pybtex.richtext import Text
 
-from chapter import ROOT, Chapter, read_chapters
+from chapter import ROOT, Chapter, figure, read_chapters
 
 # Labelled things in the order of the page: equations, sections, tables, exercises.
 LABELLED = re.compile(
@@ -115,9 +115,8 @@ def chapter_targets(chapter: Chapter) -> dict[str, Target]:
         targets[label] = Target(kind, f"{chapter.number}.{counts[kind]}", text, chapter.number)
 
     for cell in chapter.cells:
-        figure = cell["metadata"].get("mystnb", {}).get("figure")
-        if figure:
-            add(figure["name"], "figure", figure["caption"])
+        if drawn := figure(cell):
+            add(drawn["name"], "figure", drawn["caption"])
         if cell["cell_type"] != "markdown":
             continue
         for found in LABELLED.finditer(_without_code(cell["source"])):

@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from chapter import ROOT, Cell, Chapter, ChapterError, blank, code, dumps, markdown, read_chapters, visible
+from chapter import ROOT, Cell, Chapter, ChapterError, blank, code, dumps, figure, markdown, read_chapters, visible
 from plain_markdown import PlainMarkdown, PlainMarkdownError
 from references import Book, Target, read_book
 
@@ -65,9 +65,9 @@ def _code(cell: Cell, book: Book, plain: PlainMarkdown) -> list[Cell]:
     if "hide-input" in tags:
         kept["jupyter"] = {"source_hidden": True}
     cells = [code(cell["id"], source, **kept)]
-    if figure := metadata.get("mystnb", {}).get("figure"):
-        caption = plain(figure["caption"], cell["id"])
-        text = f"**{book.targets[figure['name']].numbered}.** {caption}"
+    if drawn := figure(cell):
+        caption = plain(drawn["caption"], cell["id"])
+        text = f"**{book.targets[drawn['name']].numbered}.** {caption}"
         cells.append(markdown(f"{cell['id'][:56]}-caption", text))
     return cells
 

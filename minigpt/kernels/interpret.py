@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import sys
 import threading
 import types
 import warnings
@@ -191,6 +192,18 @@ def check_version() -> None:
         )
 
 
+def _truth(block: tl.tensor) -> bool:
+    # Triton's interpreter takes every block for true, so that `if` and `and` would pass here and fail on a GPU.
+    if block.handle.data.size == 1:
+        return bool(block.handle.data.item())
+    if sys._getframe(1).f_globals.get("__name__", "").startswith("triton."):
+        return True  # its own code asks whether an argument was given
+    raise TypeError(
+        "a block is neither true nor false; in place of if, and, or, not, max and min take a mask, &, |, ~, "
+        "tl.maximum and tl.minimum"
+    )
+
+
 @contextmanager
 def _interpreting() -> Iterator[Builder]:
     builder = _builders[-1]() if _builders else Builder()
@@ -205,6 +218,7 @@ def _interpreting() -> Iterator[Builder]:
             scope.set_attr(reductions, "apply", _reduced(reductions.apply))
             scope.set_attr(JITFunction, "__call__", lambda self, *args, **named: _rewritten(self.fn)(*args, **named))
             inner = interpreter._patch_lang(languages)
+            inner.set_attr(tl.core.tensor, "__bool__", _truth)
             try:
                 yield builder
             finally:

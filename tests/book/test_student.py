@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from scratch_book import exercise_cells, machines, markdown, source, write_book, write_notebook
+from scratch_book import code, exercise_cells, machines, markdown, source, write_book, write_notebook
 
 import publish
 import student
@@ -124,6 +124,14 @@ def test_a_figure_has_its_caption_below_and_its_code_folded(edition):
     position = next(i for i, cell in enumerate(cells) if cell["id"] == "line")
     assert cells[position]["metadata"] == {"jupyter": {"source_hidden": True}}
     assert "".join(cells[position + 1]["source"]) == "**Figure 1.1.** A line: see (1.1)."
+
+
+def test_a_figure_that_was_not_drawn_has_no_caption_and_no_number(tmp_path):
+    missing = {"figure": {"name": "fig-machines-missing", "caption": "Of results that are not there."}}
+    book = write_book(tmp_path, code("missing", "print('no results')", mystnb=missing))
+    student.write(book)
+    assert "Of results" not in (book / "student" / "01-machines.ipynb").read_text(encoding="utf-8")
+    assert "fig-machines-missing" not in read_book(book).targets
 
 
 def test_exercises_keep_signature_docstring_and_visible_checks_alone(edition):

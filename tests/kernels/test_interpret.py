@@ -57,6 +57,26 @@ def overrun_kernel(out):
     tl.static_assert(False, "this kernel is wrong")
 
 
+@triton.jit
+def if_kernel(out, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    if tl.program_id(0) < n:  # one number
+        tl.store(out + at, 1, mask=at < n)
+    if at < n:  # a block
+        tl.store(out + at, 2)
+
+
+@triton.jit
+def and_kernel(out, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.store(out + at, 1, mask=(at >= 0) and (at < n))
+
+
+@triton.jit
+def max_kernel(out, BLOCK: tl.constexpr):
+    tl.store(out + tl.arange(0, BLOCK), max(tl.arange(0, BLOCK), 2))
+
+
 def cast(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     out = torch.empty(x.shape, dtype=dtype)
     Launcher(cast_kernel)[(triton.cdiv(x.numel(), 8192),)](x, out, x.numel(), BLOCK=8192)
@@ -182,6 +202,14 @@ def test_mistakes_are_named():
         Launcher(last_writer_kernel)[(1, 1, 1, 1)](torch.zeros(1))
     with pytest.raises(ValueError, match="cpu and meta"):
         Launcher(cast_kernel)[(1,)](torch.zeros(1), torch.zeros(1, device="meta"), 1, BLOCK=1)
+
+
+def test_a_block_is_neither_true_nor_false():
+    out = torch.zeros(8, dtype=torch.int32)
+    for kernel, sizes in ((if_kernel, {"n": 5}), (and_kernel, {"n": 5}), (max_kernel, {})):
+        with pytest.raises(TypeError, match="neither true nor false; in place of if, and"):
+            Launcher(kernel)[(1,)](out, BLOCK=8, **sizes)
+    assert out.tolist() == [1, 1, 1, 1, 1, 0, 0, 0], "only the `if` of a single number went on"
 
 
 def test_another_version_of_triton_is_refused(monkeypatch):
