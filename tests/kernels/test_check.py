@@ -106,6 +106,14 @@ def test_what_the_command_found_can_be_stored(monkeypatch, tmp_path):
     assert json.loads(path.read_text(encoding="utf-8")) == before, "what is broken is not stored"
 
 
+@pytest.mark.parametrize("part", [["fine"], ["--arch", "80"]])
+def test_a_part_of_the_table_is_neither_stored_nor_compared(tmp_path, part, capsys):
+    for option in ("--store", "--against"):
+        with pytest.raises(SystemExit):
+            command.main([*part, option, str(tmp_path / "found.json")])
+        assert "leave out words and --arch" in capsys.readouterr().err
+
+
 def test_names_are_distinct():
     tasks = [(task.name, task.architecture) for task in triton_kernels.tasks()]
     assert len(set(tasks)) == len(tasks)

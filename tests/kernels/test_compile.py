@@ -1,4 +1,4 @@
-"""All operations under `torch.compile`, with the code that it generates, in one graph."""
+"""Operations on rows under `torch.compile`, with the code that it generates, in one graph; models are elsewhere."""
 
 import shutil
 
@@ -15,7 +15,7 @@ pytestmark = on_every_device
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="PyTorch's compiler needs a C++ compiler on a CPU")
-def test_a_function_of_all_operations_is_one_graph():
+def test_a_function_of_many_operations_is_one_graph():
     angles = draw(1, 5, 8)
     weight, bias = draw(16, seed=1), draw(16, seed=2)
 

@@ -64,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--against", type=Path, help="such a file, which must say what is found now")
     asked = parser.parse_args(arguments)
+    if (asked.store or asked.against) and (asked.words or set(asked.arch) != set(ARCHITECTURES)):
+        parser.error("--store and --against are about the whole table: leave out words and --arch")
     tasks = [
         task
         for task in all_tasks()

@@ -54,7 +54,8 @@ class Compilation:
         matrix: whether it multiplies matrices, and so must hold the instruction of its architecture.
         warp_level: whether its tiles are too small for the instructions of Hopper and Blackwell, so that `mma.sync`
             is what it must hold there too.
-        registers: most registers of a thread.
+        registers: most registers of a thread; lower than the hardware's limit only where the kernel needs several
+            programs on a multiprocessor at a time.
         local: most bytes of local memory of a thread: what spills.
         label: tells it from other compilations of the kernel.
     """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
 from minigpt.kernels.check.table import Compilation
 from minigpt.kernels.interpret import Launcher
-from minigpt.kernels.triton.rows import as_rows
+from minigpt.kernels.triton.rows import as_rows, like
 
 BLOCK = 2048
 """Numbers of a program: 16 a thread."""
@@ -102,13 +101,9 @@ def _laid_out(*tensors: Tensor) -> tuple[list[Tensor], tuple[int, ...], dict[str
     return flat, strides, {"n": n, "pieces": pieces, "BLOCK": BLOCK, "num_warps": WARPS}, (rows * pieces,)
 
 
-def _like(x: Tensor) -> Tensor:
-    return torch.empty(x.shape, dtype=x.dtype, device=x.device)
-
-
 def gelu(x: Tensor, tanh: bool) -> Tensor:
     """GELU of each number."""
-    y = _like(x)
+    y = like(x)
     if x.numel():
         (flat,), strides, options, grid = _laid_out(x)
         Launcher(gelu_forward)[grid](flat, y, *strides, TANH=tanh, **options)
@@ -117,7 +112,7 @@ def gelu(x: Tensor, tanh: bool) -> Tensor:
 
 def gelu_grad(grad: Tensor, x: Tensor, tanh: bool) -> Tensor:
     """The gradient of `x`."""
-    x_grad = _like(x)
+    x_grad = like(x)
     if x.numel():
         (flat_grad, flat), strides, options, grid = _laid_out(grad, x)
         Launcher(gelu_backward)[grid](flat_grad, flat, x_grad, *strides, TANH=tanh, **options)
@@ -126,7 +121,7 @@ def gelu_grad(grad: Tensor, x: Tensor, tanh: bool) -> Tensor:
 
 def swiglu(gate: Tensor, up: Tensor) -> Tensor:
     """The gated half."""
-    y = _like(gate)
+    y = like(gate)
     if gate.numel():
         flat, strides, options, grid = _laid_out(gate, up)
         Launcher(swiglu_forward)[grid](*flat, y, *strides, **options)
@@ -135,7 +130,7 @@ def swiglu(gate: Tensor, up: Tensor) -> Tensor:
 
 def swiglu_grad(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of both halves."""
-    gate_grad, up_grad = _like(gate), _like(up)
+    gate_grad, up_grad = like(gate), like(up)
     if gate.numel():
         flat, strides, options, grid = _laid_out(grad, gate, up)
         Launcher(swiglu_backward)[grid](*flat, gate_grad, up_grad, *strides, **options)
