@@ -117,6 +117,9 @@ def calls():
         "cross_entropy": lambda: cross_entropy(x, targets % 24).backward(),
         "linear_cross_entropy": lambda: linear_cross_entropy(x, weight, targets, chunk=16).backward(),
         "gelu": lambda: gelu(x).sum().backward(),
+        "softmax of long rows": lambda: softmax(draw(2, 16385).requires_grad_()).sum().backward(),
+        "layer_norm of long rows": lambda: layer_norm(*wide()).sum().backward(),
+        "rms_norm of long rows": lambda: rms_norm(*wide()[:2]).sum().backward(),
         "rotary": lambda: rotary(heads[0], draw(1, 2, 12), draw(1, 2, 12, seed=1)).sum().backward(),
         "add_rms_norm": lambda: sum(add_rms_norm(x, x.flip(0), weight[0])).sum().backward(),
         "grouped_matmul": lambda: grouped_matmul(x, draw(3, 24, 40), route(targets[:, None] % 3, 3)).sum().backward(),
@@ -125,6 +128,10 @@ def calls():
             *in_codes(quantize_blocks, partial(quantize_blocks, block=WEIGHTS))
         ),
     }
+
+
+def wide():
+    return draw(2, 8193).requires_grad_(), draw(8193, seed=1), draw(8193, seed=2)
 
 
 def in_codes(of_rows, of_weights):
